@@ -1,0 +1,173 @@
+"""What all integer datapaths share: parameters, accepted formats, exact accumulation.
+
+The order of additions and the meaning of every width is in docs/hardware.md.
+"""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from hwsim import schema
+from hwsim.datapath import Array, Datapath, Operand
+from hwsim.errors import FormatError
+from hwsim.kernels import accumulate
+
+MAX_EXACT_FLOAT = 1 << 24
+"""Integers up to this magnitude, and so their sums below it, are exact in float32."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IntegerDatapath(Datapath):
+    """Integer multiply-accumulate with optional group scales.
+
+    Attributes:
+        lanes: consecutive k that one PE takes per step.
+        weight_bits: width of the weight operand, 2..8.
+        activation_bits: width of the signed activation operand, 2..16.
+        scale_bits: width of the signed group scale; 0 for none.
+        offset_bits: width of the signed group offset; 0 for none.
+        accumulator_bits: W, up to 32.
+        group_accumulator_bits: width of the sum within a group (used with scale or offset), up to 32.
+        overflow: ``"wrap"`` (refused unless the weights prove that it cannot happen) or ``"saturate"``.
+    """
+
+    lanes: int = 8
+    weight_bits: int = 8
+    activation_bits: int = 8
+    scale_bits: int = 8
+    offset_bits: int = 0
+    accumulator_bits: int = 32
+    group_accumulator_bits: int = 32
+    overflow: Literal["wrap", "saturate"] = "wrap"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        schema.check_range(self, 1, 256, "lanes")
+        schema.check_range(self, 2, 8, "weight_bits")
+        schema.check_range(self, 2, 16, "activation_bits")
+        schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
+        schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")
+
+    @property
+    def scale_stage(self) -> int:
+        """1 if a PE has the stage that applies group scales and offsets, else 0."""
+        return int(self.scale_bits > 0 or self.offset_bits > 0)
+
+    @property
+    def register_bits(self) -> int:
+        """Flip-flops of one PE: accumulator, shadow and, with a scale stage, group accumulator."""
+        return 2 * self.accumulator_bits + self.scale_stage * self.group_accumulator_bits
+
+    def supports(self, w: Operand) -> None:
+        """See `Datapath.supports`: integers of at most ``weight_bits``, lowered, that cannot overflow."""
+        def refuse(problem: str, remedy: str) -> FormatError:
+            return FormatError(f"{self.name()} cannot take format {w.format!r}: {problem}; {remedy}")
+
+        if not w.lowered:
+            raise refuse("its scales are not integers", "lower it first (hwsim.lower)")
+        if w.integer_bits > self.weight_bits:
+            raise refuse(
+                f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
+                f"use weight_bits={w.integer_bits}" if w.integer_bits <= 8 else "use a format of at most 8 bits",
+            )
+        if self.scale_bits:
+            limit = 1 << (self.scale_bits - 1)
+            if not (-limit <= w.scale.min() and w.scale.max() < limit):
+                raise refuse(f"its group scales exceed {self.scale_bits} bits", "use more scale_bits")
+        elif (w.scale != 1).any():
+            raise refuse("it has group scales and scale_bits is 0", "use scale_bits=8")
+        if w.offset is not None and w.offset.any():
+            limit = 1 << max(self.offset_bits - 1, 0)
+            if not self.offset_bits or not (-limit <= w.offset.min() and w.offset.max() < limit):
+                raise refuse(f"its offsets exceed offset_bits={self.offset_bits}", "use more offset_bits")
+        if self.overflow == "wrap":
+            self._prove_no_overflow(w)
+
+    def _prove_no_overflow(self, w: Operand) -> None:
+        """FormatError unless no activation of ``activation_bits`` can overflow an accumulator."""
+        group, total = worst_case(w, self.activation_bits)
+        for name, bound in (("group_accumulator_bits", group), ("accumulator_bits", total)):
+            if name == "group_accumulator_bits" and not self.scale_stage:
+                continue
+            needed = bound.bit_length() + 1
+            if needed > getattr(self, name):
+                raise FormatError(
+                    f"{self.name()} cannot take format {w.format!r}: a sum over K={w.k} can reach {bound}, "
+                    f"which needs {name}={needed} (it is {getattr(self, name)}); "
+                    "widen it, use smaller groups, or overflow='saturate'"
+                )
+
+    def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
+        """int32[M, N]: docs/hardware.md's accumulation of activations int[M, K] with ``w``."""
+        self.supports(w)
+        check_activations(x, w.k, self.activation_bits, self.name())
+        if self.overflow == "wrap":
+            return _exact_matmul(x, w, self.activation_bits)
+        return accumulate.saturating_matmul(
+            np.ascontiguousarray(x, dtype=np.int32), w.integers.astype(np.int32), w.scale, _offset(w),
+            w.group_size, self.lanes, self.accumulator_bits, self.group_accumulator_bits, self.scale_stage,
+        )
+
+    def pe_parameters(self) -> dict[str, float]:
+        """See `Datapath.pe_parameters`."""
+        return {
+            "lanes": self.lanes,
+            "weight_bits": self.weight_bits,
+            "activation_bits": self.activation_bits,
+            "accumulator_bits": self.accumulator_bits,
+            "scale_stage": self.scale_stage,
+        }
+
+
+def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:
+    """FormatError unless ``x`` is an integer matrix [M, k] within signed ``bits``."""
+    if x.ndim != 2 or x.shape[1] != k or not np.issubdtype(x.dtype, np.integer):
+        raise FormatError(f"{datapath}: activations are {x.dtype}{x.shape}, expected integers [M, {k}]")
+    limit = 1 << (bits - 1)
+    if x.size and not (-limit <= int(x.min()) and int(x.max()) < limit):
+        raise FormatError(f"{datapath}: an activation lies outside signed {bits} bits")
+
+
+def worst_case(w: Operand, activation_bits: int) -> tuple[int, int]:
+    """Largest |group sum| and |total| that activations of ``activation_bits`` can produce."""
+    largest = 1 << (activation_bits - 1)
+    starts = np.arange(0, w.k, w.group_size)
+    group = np.add.reduceat(np.abs(w.integers.astype(np.int64)), starts, axis=1) * largest
+    length = np.diff(np.append(starts, w.k))
+    scaled = np.abs(w.scale.astype(np.int64)) * group
+    if w.offset is not None:
+        scaled = scaled + np.abs(w.offset.astype(np.int64)) * length * largest
+    return int(group.max()), int(scaled.sum(axis=1).max())
+
+
+def _offset(w: Operand) -> np.ndarray:
+    return np.zeros_like(w.scale) if w.offset is None else w.offset
+
+
+def _exact_matmul(x: np.ndarray, w: Operand, activation_bits: int) -> np.ndarray:
+    """Sums that cannot overflow are order-free: float32 BLAS over slices of K that stay exact.
+
+    Every product and partial sum of a slice is an integer below 2**24, so float32 holds it
+    exactly in any order, with or without fused multiply-add.
+    """
+    values = w.integers
+    product = (1 << (activation_bits - 1)) * max(1, int(np.abs(w.codebook).max()))
+    step = max(1, MAX_EXACT_FLOAT // product)
+    if w.groups > 1:
+        step = min(step, w.group_size)
+    a = x.astype(np.float32)
+    v = values.astype(np.float32)
+    result = np.zeros((x.shape[0], w.n), dtype=np.int32)
+    for group in range(w.groups):
+        start, stop = group * w.group_size, min((group + 1) * w.group_size, w.k)
+        for low in range(start, stop, step):
+            high = min(low + step, stop)
+            part = (a[:, low:high] @ v[:, low:high].T).astype(np.int32)
+            if (w.scale[:, group] != 1).any():
+                part *= w.scale[:, group]
+            result += part
+        if w.offset is not None:
+            total = x[:, start:stop].sum(axis=1, dtype=np.int64).astype(np.int32)
+            result += total[:, None] * w.offset[:, group]
+    return result

@@ -1,0 +1,34 @@
+"""The one place for Numba's options.
+
+Compiled code is cached in a folder named after everything it depends on: all kernel
+files, Numba, NumPy and the CPU (a change in a callee in another file would not
+invalidate Numba's own cache).
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+import numpy
+
+
+def _cache_folder() -> Path:
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + file.read_bytes())
+    digest.update(repr((numba.__version__, numpy.__version__, llvmlite.binding.get_host_cpu_name())).encode())
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "hwsim" / "numba" / digest.hexdigest()[:16]
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    numba.config.CACHE_DIR = str(_cache_folder())
+
+
+def jit(*signature: Any, parallel: bool = False) -> Callable[[Callable], Any]:
+    """``numba.njit`` with the project's options: cached, nogil, no fastmath."""
+    return numba.njit(*signature, cache=True, nogil=True, parallel=parallel, error_model="numpy")

@@ -1,0 +1,1 @@
+"""Loop order and memory traffic of one matmul, compiled; see `hwsim.mapping`."""

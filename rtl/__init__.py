@@ -1,0 +1,1 @@
+"""Matching RTL: one Amaranth component per datapath, one array generator for all."""

@@ -1,0 +1,56 @@
+"""The array's streams: payload layouts, in the order and widths of docs/hardware.md."""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+
+from hwsim.datapath import Array
+from hwsim.integer import IntegerDatapath
+
+RESULT_BITS = 32
+
+
+def activations(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
+    """One step: rows x lanes activations."""
+    row = data.ArrayLayout(signed(datapath.activation_bits), datapath.lanes)
+    return data.StructLayout({"values": data.ArrayLayout(row, array.rows)})
+
+
+def weights(
+    datapath: IntegerDatapath, array: Array, extra: dict[str, unsigned] | None = None
+) -> data.StructLayout:
+    """One step: cols x lanes weights and where the step stands; ``extra`` run-time fields of a datapath."""
+    column = data.ArrayLayout(signed(datapath.weight_bits), datapath.lanes)
+    return data.StructLayout(
+        {"values": data.ArrayLayout(column, array.cols), "last_in_group": 1, "last_in_tile": 1, **(extra or {})}
+    )
+
+
+def scales(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
+    """One group: scale and offset per column, as far as the datapath has them."""
+    fields = {}
+    if datapath.scale_bits:
+        fields["scale"] = data.ArrayLayout(signed(datapath.scale_bits), array.cols)
+    if datapath.offset_bits:
+        fields["offset"] = data.ArrayLayout(signed(datapath.offset_bits), array.cols)
+    return data.StructLayout(fields)
+
+
+def quantizers(array: Array) -> data.StructLayout:
+    """One tile: what the requantizers need, and how many rows to drain."""
+    column = data.StructLayout(
+        {"bias": signed(RESULT_BITS), "multiplier": 31, "shift": 6, "invert": 1}
+    )
+    return data.StructLayout(
+        {
+            "columns": data.ArrayLayout(column, array.cols),
+            "low": signed(RESULT_BITS),
+            "high": signed(RESULT_BITS),
+            "threshold": 1,
+            "rows": range(array.rows + 1),
+        }
+    )
+
+
+def results(array: Array) -> data.StructLayout:
+    """One result row."""
+    return data.StructLayout({"values": data.ArrayLayout(signed(RESULT_BITS), array.cols), "last": 1})
