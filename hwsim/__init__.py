@@ -1,3 +1,19 @@
 """hwsim: simulator, matching RTL and energy for low-bit neural network hardware."""
 
+from hwsim.datapath import Array, Datapath, Rule
+from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.mac import Mac
+from hwsim.design import Design, Dram, Override, Sram
+from hwsim.errors import HwsimError
+from hwsim.formats import quantize
+from hwsim.inference import run
+from hwsim.lowering import lower
+from hwsim.network import Network, Node
+from hwsim.qtensor import QTensor
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
+    "QTensor", "Rule", "Sram", "lower", "quantize", "run",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""How a matmul becomes tiles: sizes and order. The only place that decides it.
+"""How a matmul becomes tiles: sizes, loop order and refetches. The only place that decides it.
 
 Simulator and RTL benches iterate the same sequence.
 """
@@ -6,7 +6,10 @@ Simulator and RTL benches iterate the same sequence.
 import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
+
 from hwsim.datapath import Array
+from hwsim.kernels import mapping as kernels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +22,33 @@ class Tile:
     n1: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Mapping:
+    """Loop order and DRAM traffic of one matmul.
+
+    Attributes:
+        m_outer: whether the loop over row tiles is the outer one.
+        activation_passes, weight_passes: how often each operand is read from DRAM.
+        sizes: what `hwsim.kernels.mapping` calls sizes.
+    """
+
+    m_outer: bool
+    activation_passes: int
+    weight_passes: int
+    sizes: np.ndarray
+
+    @property
+    def dram_read_bits(self) -> int:
+        """Bits read from DRAM."""
+        activation = self.activation_passes * int(self.sizes[kernels.INPUT])
+        return activation + self.weight_passes * int(self.sizes[kernels.WEIGHT])
+
+    @property
+    def dram_write_bits(self) -> int:
+        """Bits written to DRAM."""
+        return int(self.sizes[kernels.OUTPUT])
+
+
 def tiles(m: int, n: int, array: Array, m_outer: bool = False) -> Iterator[Tile]:
     """The tiles of an [m, n] output in the order in which they run."""
     rows = [(low, min(low + array.rows, m)) for low in range(0, m, array.rows)]
@@ -27,3 +57,26 @@ def tiles(m: int, n: int, array: Array, m_outer: bool = False) -> Iterator[Tile]
         yield from (Tile(*row, *col) for row in rows for col in cols)
     else:
         yield from (Tile(*row, *col) for col in cols for row in rows)
+
+
+def map_matmul(
+    m: int,
+    n: int,
+    array: Array,
+    *,
+    input_bits: int,
+    weight_bits: int,
+    output_bits: int,
+    activation_buffer_bits: int,
+    weight_buffer_bits: int,
+) -> Mapping:
+    """The loop order with fewer DRAM bits (tie: n outer); bits are those of each whole operand."""
+    sizes = np.array(
+        [
+            -(-m // array.rows), -(-n // array.cols), input_bits, weight_bits, output_bits,
+            activation_buffer_bits, weight_buffer_bits,
+        ],
+        dtype=np.int64,
+    )  # fmt: skip
+    m_outer, activation_passes, weight_passes = kernels.loop_order(sizes)
+    return Mapping(bool(m_outer), int(activation_passes), int(weight_passes), sizes)

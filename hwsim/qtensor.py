@@ -14,6 +14,11 @@ import numpy as np
 from hwsim.errors import FormatError
 
 
+def signed_bits(low: int, high: int) -> int:
+    """Two's complement bits that hold ``low`` and ``high``."""
+    return max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class QTensor:
     """A quantized weight matrix [N, K] (output channel first, K = everything else, row-major).
@@ -119,13 +124,26 @@ class QTensor:
     @property
     def integer_bits(self) -> int:
         """Two's complement bits that hold every codebook mantissa."""
-        low, high = int(self.codebook.min()), int(self.codebook.max())
-        return max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+        return signed_bits(int(self.codebook.min()), int(self.codebook.max()))
 
     @property
     def group_index(self) -> np.ndarray:
         """int64[K]: the group each k belongs to."""
         return np.arange(self.k) // self.group_size
+
+    def split(self, parts: int) -> list["QTensor"]:
+        """``parts`` tensors of equally many consecutive output channels."""
+        rows = self.n // parts
+
+        def part(low: int) -> "QTensor":
+            chosen = slice(low, low + rows)
+            return dataclasses.replace(
+                self, shape=(rows, *self.shape[1:]), codes=self.codes[chosen], scale=self.scale[chosen],
+                offset=None if self.offset is None else self.offset[chosen],
+                channel_scale=self.channel_scale[chosen],
+            )  # fmt: skip
+
+        return [part(low) for low in range(0, self.n, rows)]
 
     def dequantize(self) -> np.ndarray:
         """float32 array of the logical shape: the decoded weights."""

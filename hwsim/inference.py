@@ -1,0 +1,60 @@
+"""Outputs of a network through the hardware's arithmetic."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hwsim.design import Design
+from hwsim.errors import DesignError, FormatError, NetworkError
+from hwsim.integer import IntegerDatapath
+from hwsim.network import Network, Node
+from hwsim.operators import HostOperator, Input, Matmul
+from hwsim.requantization import requantize
+
+
+def run(network: Network, design: Design, x: np.ndarray) -> np.ndarray:
+    """Real outputs float64[batch, *shape] for real inputs [batch, *input shape].
+
+    Every matmul is computed by the design's datapath, bit for bit; host operators by
+    their integer formulas. Raises FormatError if a datapath cannot take a layer.
+    """
+    for _, value in trace(network, design, x):
+        result = value
+    return result.astype(np.float64) * network.output_scale
+
+
+def trace(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[Node, np.ndarray]]:
+    """Every node with its int32 output, in order."""
+    samples = np.asarray(x)
+    if samples.shape[1:] != network.input.shape:
+        raise NetworkError(
+            f"input of shape {samples.shape}, expected [batch, {', '.join(map(str, network.input.shape))}]"
+        )
+    values: dict[str, np.ndarray] = {}
+    for node in network.nodes:
+        inputs = [values[name] for name in node.inputs]
+        if isinstance(node.operator, Input):
+            value = node.operator.quantize(samples)
+        elif isinstance(node.operator, HostOperator):
+            value = node.operator.apply(*inputs)
+        else:
+            value = _run_matmul(network, node, design, inputs[0])
+        values[node.name] = value
+        yield node, value
+
+
+def _run_matmul(network: Network, node: Node, design: Design, x: np.ndarray) -> np.ndarray:
+    operator = node.operator
+    assert isinstance(operator, Matmul)
+    datapath = design.layer(node.name).datapath
+    if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
+        raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
+    batch, shape = len(x), network.shapes[node.name]
+    try:
+        sums = [
+            datapath.matmul(a, w) for a, w in zip(operator.unfold(x), operator.split_weight(), strict=True)
+        ]
+    except FormatError as error:
+        raise FormatError(f"layer {node.name!r}: {error}") from None
+    y = requantize(np.concatenate(sums, axis=1), operator.quantizer, datapath.overflow)
+    return operator.fold(y, batch, shape)

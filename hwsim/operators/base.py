@@ -1,0 +1,63 @@
+"""What every operator of an integer network answers, and where real samples enter it."""
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from hwsim.errors import NetworkError
+
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Operator(ABC):
+    """Base of all operators."""
+
+    ARITY: ClassVar[int | None] = 1
+    """Number of inputs; None for two or more."""
+
+    @abstractmethod
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Shape of the result; NetworkError if the inputs do not fit."""
+
+    @abstractmethod
+    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        """Lowest and highest value of the result."""
+
+
+class HostOperator(Operator):
+    """An operator that the vector unit beside the array computes."""
+
+    @abstractmethod
+    def apply(self, *inputs: np.ndarray) -> np.ndarray:
+        """int32 result for int32 inputs with a leading batch axis."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Input(Operator):
+    """Real samples to integers: ``clip(RNE(x / scale), low, high)``."""
+
+    ARITY = 0
+    shape: Shape
+    scale: float
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise NetworkError(f"input scale {self.scale} is not finite and positive")
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return self.shape
+
+    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        return self.low, self.high
+
+    def quantize(self, x: np.ndarray) -> np.ndarray:
+        """int32 codes of real samples [batch, *shape]."""
+        if not np.isfinite(x).all():
+            raise NetworkError("input holds NaN or infinity")
+        return np.clip(np.rint(np.asarray(x, np.float64) / self.scale), self.low, self.high).astype(np.int32)

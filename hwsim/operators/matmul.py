@@ -1,0 +1,135 @@
+"""Operators that run on the array: linear layers and convolutions."""
+
+import dataclasses
+import math
+from abc import abstractmethod
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from hwsim.errors import NetworkError
+from hwsim.operators.base import Operator, Shape
+from hwsim.qtensor import QTensor
+from hwsim.requantization import Quantizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Matmul(Operator):
+    """An operator that runs on the array: weights [N, K], a quantizer, activation statistics.
+
+    ``activation`` holds what calibration saw of the input: ``zero_fraction`` (share of
+    zeros) and ``toggle_rate`` (share of the 8 low bits that differ between consecutive k).
+    """
+
+    weight: QTensor
+    quantizer: Quantizer
+    activation: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.quantizer.bias) != self.weight.n:
+            raise NetworkError(f"{len(self.quantizer.bias)} quantizer channels for {self.weight.n} output channels")
+        if not self.weight.lowered:
+            raise NetworkError("weights of a network must be lowered")
+
+    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        return self.quantizer.low, self.quantizer.high
+
+    @property
+    def matmuls(self) -> int:
+        """Independent matmuls: 1, or the groups of a grouped convolution."""
+        return 1
+
+    def split_weight(self) -> list[QTensor]:
+        """The weights of each of the `matmuls`."""
+        return [self.weight] if self.matmuls == 1 else self.weight.split(self.matmuls)
+
+    @abstractmethod
+    def unfold(self, x: np.ndarray) -> np.ndarray:
+        """Activations [matmuls, M, K] of a batch of inputs."""
+
+    @abstractmethod
+    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        """Results [M, N] as a batch of ``shape``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Linear(Matmul):
+    """``y[..., n] = requantize(sum_k x[..., k] w[n, k])`` over the last axis."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if not shapes[0] or shapes[0][-1] != self.weight.k:
+            raise NetworkError(f"input of shape {shapes[0]} for weights with K={self.weight.k}")
+        return (*shapes[0][:-1], self.weight.n)
+
+    def unfold(self, x: np.ndarray) -> np.ndarray:
+        return x.reshape(1, -1, self.weight.k)
+
+    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        return y.reshape(batch, *shape)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Conv(Matmul):
+    """Convolution over one or two spatial axes; K is (c_in / groups, *kernel), M (batch, *out).
+
+    Padding contributes ``pad_value``: 0, or +-1 where activations are +-1.
+    """
+
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    groups: int = 1
+    pad_value: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rank = len(self.weight.shape) - 2
+        if rank not in (1, 2):
+            raise NetworkError(f"convolution weights of shape {self.weight.shape}, expected 3 or 4 axes")
+        for name in ("stride", "padding", "dilation"):
+            if len(getattr(self, name)) != rank or min(getattr(self, name)) < (name != "padding"):
+                raise NetworkError(f"convolution {name} {getattr(self, name)} does not fit {rank} spatial axes")
+        if self.groups < 1 or self.weight.n % self.groups:
+            raise NetworkError(f"{self.weight.n} output channels do not divide into {self.groups} groups")
+
+    @property
+    def matmuls(self) -> int:
+        return self.groups
+
+    @property
+    def kernel(self) -> Shape:
+        """Kernel size per spatial axis."""
+        return self.weight.shape[2:]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) != len(self.kernel) + 1 or shape[0] != self.weight.shape[1] * self.groups:
+            raise NetworkError(
+                f"input of shape {shape} for a convolution of {self.weight.shape[1] * self.groups} channels"
+            )
+        spatial = []
+        for size, kernel, stride, pad, dilation in zip(
+            shape[1:], self.kernel, self.stride, self.padding, self.dilation, strict=True
+        ):
+            span = size + 2 * pad - dilation * (kernel - 1) - 1
+            if span < 0:
+                raise NetworkError(f"kernel {self.kernel} is larger than the padded input {shape}")
+            spatial.append(span // stride + 1)
+        return (self.weight.n, *spatial)
+
+    def unfold(self, x: np.ndarray) -> np.ndarray:
+        rank = len(self.kernel)
+        pad = [(0, 0), (0, 0), *((p, p) for p in self.padding)]
+        padded = np.pad(x, pad, constant_values=self.pad_value)
+        span = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True)]
+        windows = sliding_window_view(padded, span, axis=tuple(range(2, 2 + rank)))
+        strides = tuple(slice(None, None, s) for s in self.stride)
+        taps = tuple(slice(None, None, d) for d in self.dilation)
+        windows = windows[(slice(None), slice(None), *strides, *taps)]
+        order = (0, *range(2, 2 + rank), 1, *range(2 + rank, 2 + 2 * rank))
+        columns = windows.transpose(order)  # batch, *out, channel, *kernel
+        m = math.prod(columns.shape[: 1 + rank])
+        return np.ascontiguousarray(columns).reshape(m, self.groups, self.weight.k).transpose(1, 0, 2)
+
+    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        return np.moveaxis(y.reshape(batch, *shape[1:], shape[0]), -1, 1)
