@@ -1,0 +1,196 @@
+"""A whole matmul as beats of the array's streams, with the simulator's answer.
+
+What each stream carries, and in which order, is in docs/hardware.md.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from amaranth.lib import data
+
+from hwsim import mapping, terms
+from hwsim.datapath import Array
+from hwsim.integer import IntegerDatapath
+from hwsim.qtensor import QTensor
+from hwsim.requantization import Quantizer, requantize
+from rtl import beats, streams
+from rtl.pe import implementation
+
+RESULTS = "o_results"
+MISSING_COLUMN = {"bias": 0, "multiplier": 0, "shift": 1, "invert": 0}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Matmul:
+    """One layer's operands: activations ``x`` int[M, K], weights, requantizer, and the order of its tiles."""
+
+    x: np.ndarray
+    w: QTensor
+    quantizer: Quantizer
+    m_outer: bool = False
+
+    @property
+    def shape(self) -> np.ndarray:
+        """int64 vector of the shape, as compiled cycle functions read it."""
+        m, k = self.x.shape
+        return np.array([m, self.w.n, k, self.w.group_size, self.m_outer], dtype=np.int64)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Stimuli:
+    """Beats per stream (uint8[beats, bytes], see `beats.pack`), ``o_results`` the golden ones.
+
+    ``cycles`` is what the simulator says the array takes for them without stalls.
+    """
+
+    streams: Mapping[str, np.ndarray]
+    cycles: int
+
+
+def layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
+    """The payload layout of each stream of the array, inputs and results."""
+    result = {
+        "i_activations": streams.activations(datapath, array),
+        "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.EXTRA),
+        "i_quantizers": streams.quantizers(array),
+        RESULTS: streams.results(array),
+    }
+    if datapath.scale_stage:
+        result["i_scales"] = streams.scales(datapath, array)
+    return result
+
+
+def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
+    """The beats of ``matmul`` on every stream of the array, results and cycles by the simulator."""
+    plan = _Plan.make(datapath, array, matmul)
+    parts = {
+        "i_activations": _activations, "i_weights": _weights, "i_scales": _scales,
+        "i_quantizers": _quantizers, RESULTS: _results,
+    }  # fmt: skip
+    stats = datapath.stats(matmul.w, array)
+    cycles = int(datapath.cycles(matmul.shape, stats.values, datapath.params(array)))
+    return Stimuli(
+        streams={name: parts[name](plan, layout) for name, layout in layouts(datapath, array).items()},
+        cycles=cycles,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Plan:
+    """The tiles in order, and which k each lane of each step takes (K: none)."""
+
+    datapath: IntegerDatapath
+    array: Array
+    matmul: Matmul
+    m_tile: np.ndarray  # int[T]
+    n_tile: np.ndarray  # int[T]
+    rows: np.ndarray  # int[T], rows to drain
+    index: np.ndarray  # int[steps, lanes]
+    last_in_group: np.ndarray  # bool[steps]
+
+    @classmethod
+    def make(cls, datapath: IntegerDatapath, array: Array, matmul: Matmul) -> "_Plan":
+        m, n, k, group_size, m_outer = (int(each) for each in matmul.shape)
+        tiles = list(mapping.tiles(m, n, array, bool(m_outer)))
+        index, last = steps(k, group_size, datapath.lanes)
+        return cls(
+            datapath=datapath, array=array, matmul=matmul,
+            m_tile=np.array([tile.m0 // array.rows for tile in tiles]),
+            n_tile=np.array([tile.n0 // array.cols for tile in tiles]),
+            rows=np.array([tile.m1 - tile.m0 for tile in tiles]),
+            index=index, last_in_group=last,
+        )  # fmt: skip
+
+    def columns(self, values: np.ndarray, missing: int = 0) -> np.ndarray:
+        """[n_tiles, cols, ...] of ``values`` [N, ...]."""
+        return _blocks(values, self.array.cols, missing)
+
+    def per_tile(self, packed: np.ndarray, unique: np.ndarray) -> np.ndarray:
+        """Beats of all tiles, tile i taking run ``unique[i]`` of the equally long runs in ``packed``."""
+        runs = packed.reshape(int(unique.max()) + 1, -1, packed.shape[1])
+        return runs[unique].reshape(-1, packed.shape[1])
+
+
+def steps(k: int, group_size: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
+    """int[steps, lanes]: the k of each lane (``k`` where it has none); bool[steps]: last of its group."""
+    index, last = [], []
+    for start in range(0, k, group_size):
+        stop = min(start + group_size, k)
+        for first in range(start, stop, lanes):
+            lane = np.arange(first, first + lanes)
+            index.append(np.where(lane < stop, lane, k))
+            last.append(first + lanes >= stop)
+    return np.array(index), np.array(last)
+
+
+def _blocks(values: np.ndarray, size: int, missing: int = 0) -> np.ndarray:
+    """[blocks, size, ...]: the first axis cut into blocks, the last one filled up with ``missing``."""
+    short = -len(values) % size
+    padded = np.pad(values, [(0, short)] + [(0, 0)] * (values.ndim - 1), constant_values=missing)
+    return padded.reshape(-1, size, *values.shape[1:])
+
+
+def _by_step(plan: _Plan, values: np.ndarray, size: int) -> np.ndarray:
+    """[blocks * steps, size, lanes] of values [outputs, K]."""
+    lanes = np.pad(values, ((0, 0), (0, 1)))[:, plan.index]
+    blocks = np.moveaxis(_blocks(lanes, size), 2, 1)
+    return blocks.reshape(-1, size, plan.index.shape[1])
+
+
+def _activations(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+    values = _by_step(plan, plan.matmul.x, plan.array.rows)
+    return plan.per_tile(beats.pack(layout, {"values": values}), plan.m_tile)
+
+
+def _weights(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+    w = plan.matmul.w
+    values = _by_step(plan, w.integers, plan.array.cols)
+    count = len(plan.last_in_group)
+    blocks = len(values) // count
+    fields = {
+        "values": values,
+        "last_in_group": np.tile(plan.last_in_group, blocks),
+        "last_in_tile": np.tile(np.arange(count) == count - 1, blocks),
+    }
+    if "terms" in layout.members:
+        fields["terms"] = np.full(len(values), terms.per_weight(w.integer_bits, plan.datapath.scheme))
+    return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
+
+
+def _scales(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+    w = plan.matmul.w
+    offset = np.zeros_like(w.scale) if w.offset is None else w.offset
+    fields = {
+        name: np.moveaxis(plan.columns(values), 2, 1).reshape(-1, plan.array.cols)
+        for name, values in (("scale", w.scale), ("offset", offset))
+    }
+    return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
+
+
+def _quantizers(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+    quantizer = plan.matmul.quantizer
+    tiles = len(plan.rows)
+    fields = {
+        "columns": {
+            name: plan.columns(getattr(quantizer, name), missing)[plan.n_tile]
+            for name, missing in MISSING_COLUMN.items()
+        },
+        "low": np.full(tiles, quantizer.low),
+        "high": np.full(tiles, quantizer.high),
+        "threshold": np.full(tiles, quantizer.threshold),
+        "rows": plan.rows,
+    }
+    return beats.pack(layout, fields)
+
+
+def _results(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+    matmul, quantizer = plan.matmul, plan.matmul.quantizer
+    sums = plan.datapath.matmul(matmul.x, matmul.w)
+    results = requantize(sums, quantizer, plan.datapath.overflow)
+    missing = quantizer.high if quantizer.threshold else min(max(0, quantizer.low), quantizer.high)
+    columns = plan.columns(results.T, missing)
+    tile = np.repeat(np.arange(len(plan.rows)), plan.rows)
+    row = np.arange(len(tile)) - np.repeat(np.cumsum(plan.rows) - plan.rows, plan.rows)
+    values = columns[plan.n_tile[tile], :, plan.m_tile[tile] * plan.array.rows + row]
+    return beats.pack(layout, {"values": values, "last": row == plan.rows[tile] - 1})

@@ -1,0 +1,1 @@
+"""Simulator against RTL: the same matmuls through both, compared exactly."""
