@@ -1,0 +1,147 @@
+"""The array generator: one for all datapaths (docs/hardware.md is its specification)."""
+
+from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from hwsim.datapath import Array
+from hwsim.integer import IntegerDatapath
+from rtl import streams
+from rtl.accumulator import GroupSum
+from rtl.control import Control
+from rtl.pe import ProcessingElement, implementation
+from rtl.requantizer import RequantizerRow
+
+
+class PeArray(Component):
+    """``array.rows`` x ``array.cols`` PEs of ``datapath``, output-stationary.
+
+    Members are the streams of docs/hardware.md: ``i_activations``, ``i_weights``, ``i_scales`` (with
+    a scale stage only), ``i_quantizers`` and ``o_results``; layouts in `rtl.streams`.
+    """
+
+    def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
+        self._datapath = datapath
+        self._array = array
+        self._feeder = implementation(datapath).Feeder(datapath, array)
+        inputs = {
+            "i_activations": streams.activations(datapath, array),
+            "i_weights": streams.weights(datapath, array, self._feeder.EXTRA),
+            "i_quantizers": streams.quantizers(array),
+        }
+        if datapath.scale_stage:
+            inputs["i_scales"] = streams.scales(datapath, array)
+        super().__init__(
+            {name: In(stream.Signature(layout)) for name, layout in inputs.items()}
+            | {"o_results": Out(stream.Signature(streams.results(array)))}
+        )
+
+    @property
+    def datapath(self) -> IntegerDatapath:
+        """The datapath of every PE."""
+        return self._datapath
+
+    @property
+    def array(self) -> Array:
+        """How many PEs."""
+        return self._array
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.control = control = Control(self._datapath, self._array)
+        m.submodules.feeder = feeder = self._feeder
+        activations = self._operands(m, control)
+        m.d.comb += [
+            feeder.advance.eq(control.advance),
+            control.last_in_step.eq(feeder.last),
+            control.last_in_group.eq(feeder.weights.last_in_group),
+            control.last_in_tile.eq(feeder.weights.last_in_tile),
+        ]
+        self._results(m, control, self._elements(m, control, activations))
+        return m
+
+    def _operands(self, m: Module, control: Control) -> Value:
+        """The operand register: one step's activations (returned) and weights (given to the feeder)."""
+        activations = Signal.like(self.i_activations.payload, name="activations")
+        weights = Signal.like(self.i_weights.payload, name="weights")
+        m.d.comb += [
+            control.operands_valid.eq(self.i_activations.valid & self.i_weights.valid),
+            self.i_activations.ready.eq(control.operands_ready & self.i_weights.valid),
+            self.i_weights.ready.eq(control.operands_ready & self.i_activations.valid),
+            self._feeder.weights.eq(weights),
+        ]
+        with m.If(control.operands_ready & control.operands_valid):
+            m.d.sync += [activations.eq(self.i_activations.payload), weights.eq(self.i_weights.payload)]
+        return activations
+
+    def _elements(self, m: Module, control: Control, activations: Value) -> list[Value]:
+        """The PEs; returns the shadow registers of the first row, where results leave."""
+        columns = self._columns(m, control)
+        broadcast = {
+            name: getattr(control, name) for name in ("advance", "add", "first_in_tile", "move", "shift")
+        }
+        broadcast["last"] = self._feeder.last
+        if self._datapath.scale_stage:
+            broadcast |= {"first_in_group": control.first_in_group, "apply": control.apply}
+
+        grid = []
+        for r in range(self._array.rows):
+            row = {"activations": activations["values"][r]}
+            if self._datapath.offset_bits:
+                m.submodules[f"group_sum_{r}"] = group_sum = GroupSum(self._datapath)
+                m.d.comb += [
+                    group_sum.activations.eq(row["activations"]),
+                    group_sum.add.eq(control.add),
+                    group_sum.first_in_group.eq(control.first_in_group),
+                ]
+                row["group_sum"] = group_sum.value
+            grid.append([ProcessingElement(self._datapath) for _ in columns])
+            for c, (pe, column) in enumerate(zip(grid[-1], columns, strict=True)):
+                m.submodules[f"pe_{r}_{c}"] = pe
+                m.d.comb += [
+                    getattr(pe, name).eq(value) for name, value in {**broadcast, **row, **column}.items()
+                ]
+        shadows = [[pe.shadow for pe in row] for row in grid]
+        below = [*shadows[1:], [Const(0)] * self._array.cols]
+        m.d.comb += [
+            pe.below.eq(value)
+            for pes, values in zip(grid, below, strict=True)
+            for pe, value in zip(pes, values, strict=True)
+        ]
+        return shadows[0]
+
+    def _columns(self, m: Module, control: Control) -> list[dict[str, Value]]:
+        """What each column broadcasts to its PEs: operands, scales and offsets."""
+        columns = [{"operand": self._feeder.operands[c]} for c in range(self._array.cols)]
+        if self._datapath.scale_stage:
+            scales = Signal.like(self.i_scales.payload, name="scales")
+            m.d.comb += [
+                control.scales_valid.eq(self.i_scales.valid),
+                self.i_scales.ready.eq(control.scales_ready),
+            ]
+            with m.If(control.scales_ready & control.scales_valid):
+                m.d.sync += scales.eq(self.i_scales.payload)
+            for name, _ in scales.shape():
+                for c, column in enumerate(columns):
+                    column[name] = scales[name][c]
+        return columns
+
+    def _results(self, m: Module, control: Control, sums: list[Value]) -> None:
+        """From the shadow register, first row first, through the requantizers."""
+        constants = Signal.like(self.i_quantizers.payload, name="constants")
+        m.submodules.requantizers = requantizers = RequantizerRow(self._datapath, self._array)
+        m.d.comb += [
+            control.quantizers_valid.eq(self.i_quantizers.valid),
+            control.rows.eq(self.i_quantizers.p.rows),
+            self.i_quantizers.ready.eq(control.quantizers_ready),
+            control.row_ready.eq(requantizers.i.ready),
+            requantizers.i.valid.eq(control.row_valid),
+            requantizers.i.p.last.eq(control.row_last),
+            requantizers.i.p.constants.eq(constants),
+            *(requantizers.i.p.sums[c].eq(value) for c, value in enumerate(sums)),
+            self.o_results.payload.eq(requantizers.o.payload),
+            self.o_results.valid.eq(requantizers.o.valid),
+            requantizers.o.ready.eq(self.o_results.ready),
+        ]
+        with m.If(control.move):
+            m.d.sync += constants.eq(self.i_quantizers.payload)

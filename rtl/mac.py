@@ -1,0 +1,75 @@
+"""Plain integer multiply-accumulate: the weights are the operands, a step is one cycle."""
+
+from amaranth.hdl import Module, Shape, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from hwsim.datapath import Array
+from hwsim.datapaths.mac import Mac
+from rtl import streams
+from rtl.arithmetic import tree_sum
+
+
+def operand(datapath: Mac) -> data.ArrayLayout:
+    """What a column broadcasts to its PEs in a cycle: its weights."""
+    return data.ArrayLayout(signed(datapath.weight_bits), datapath.lanes)
+
+
+class Feeder(Component):
+    """From the operand register's weights to the columns' operands; shared by all rows.
+
+    Members:
+        weights: the step's beat.
+        advance: the cycle counts; the array does not stand still.
+        operands: one per column.
+        last: this is the step's last cycle.
+    """
+
+    EXTRA: dict[str, Shape] = {}
+    """Run-time fields of a weights beat beyond those of every datapath."""
+
+    def __init__(self, datapath: Mac, array: Array) -> None:
+        super().__init__(
+            {
+                "weights": In(streams.weights(datapath, array, self.EXTRA)),
+                "advance": In(1),
+                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
+                "last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += [self.operands.eq(self.weights.values), self.last.eq(1)]
+        return m
+
+
+class Dot(Component):
+    """A PE's arithmetic: the exact sum of the lanes' products.
+
+    Members:
+        activations: the step's lanes.
+        operand: the column's operand of this cycle.
+        advance: the cycle counts.
+        last: this is the step's last cycle.
+        step: the sum of the step, in its last cycle.
+    """
+
+    def __init__(self, datapath: Mac) -> None:
+        bits = datapath.weight_bits + datapath.activation_bits + (datapath.lanes - 1).bit_length()
+        super().__init__(
+            {
+                "activations": In(data.ArrayLayout(signed(datapath.activation_bits), datapath.lanes)),
+                "operand": In(operand(datapath)),
+                "advance": In(1),
+                "last": In(1),
+                "step": Out(signed(bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.step.eq(
+            tree_sum([a * w for a, w in zip(self.activations, self.operand, strict=True)])
+        )
+        return m

@@ -1,0 +1,53 @@
+"""A processing element: the datapath's arithmetic, its accumulator and its shadow register."""
+
+import importlib
+from types import ModuleType
+
+from amaranth.hdl import Module, signed
+from amaranth.lib.wiring import Component, In, Out
+
+from hwsim.integer import IntegerDatapath
+from rtl.accumulator import Accumulator
+
+
+def implementation(datapath: IntegerDatapath) -> ModuleType:
+    """The module of this package that has the datapath's ``Feeder`` and ``Dot``."""
+    return importlib.import_module(f"rtl.{datapath.name()}")
+
+
+class ProcessingElement(Component):
+    """One output of a tile.
+
+    Members are those of the datapath's ``Dot`` and of `Accumulator`, without the step's sum that
+    goes from one to the other, and:
+        move: the tile's sum moves to the shadow register.
+        shift: the shadow register takes ``below``, that of the next row's PE.
+        shadow: the shadow register.
+    """
+
+    def __init__(self, datapath: IntegerDatapath) -> None:
+        self._dot = implementation(datapath).Dot(datapath)
+        self._accumulator = Accumulator(datapath, len(self._dot.step))
+        inner = {**self._dot.signature.members, **self._accumulator.signature.members}
+        sums = signed(datapath.accumulator_bits)
+        super().__init__(
+            {name: member for name, member in inner.items() if name not in ("step", "value")}
+            | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.dot = dot = self._dot
+        m.submodules.accumulator = accumulator = self._accumulator
+        m.d.comb += accumulator.step.eq(dot.step)
+        for part in (dot, accumulator):
+            m.d.comb += [
+                getattr(part, name).eq(getattr(self, name))
+                for name in part.signature.members
+                if name in self.signature.members
+            ]
+        with m.If(self.move):
+            m.d.sync += self.shadow.eq(accumulator.value)
+        with m.Elif(self.shift):
+            m.d.sync += self.shadow.eq(self.below)
+        return m
