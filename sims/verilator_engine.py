@@ -1,0 +1,148 @@
+"""Builds the harness around one array with Verilator, and replays jobs in it through cocotb.
+
+A build is kept under ``build/verilator/<hash of Verilog, flags and tool versions>``: it takes
+tens of seconds, a job milliseconds.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cocotb_tools.runner import get_runner
+
+from hwsim.datapath import Array
+from hwsim.integer import IntegerDatapath
+from rtl import harness, stimuli, verilog
+from rtl.array import PeArray
+from sims import toolchain
+from sims.outcome import Outcome
+
+ROOT = Path(__file__).parent.parent
+BUILDS = ROOT / "build" / "verilator"
+DEPTH = 1 << 16
+"""Beats per stream that one process replays."""
+MAX_JOBS = 1023
+FLAGS = ("--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-initial", "unique")
+PUBLIC = "jobs_done mismatches first_mismatch violations cycles hung finished clk rst".split()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Build:
+    """A compiled harness: ``top`` in ``folder``."""
+
+    folder: Path
+    top: str
+    waves: bool
+
+
+def build(datapath: IntegerDatapath, array: Array, waves: bool = False) -> Build:
+    """The harness around the array, compiled unless it already was."""
+    layouts = stimuli.layouts(datapath, array)
+    top = harness.modules() + harness.top(layouts, "array", DEPTH, MAX_JOBS + 1)
+    rtl = verilog.emit(PeArray(datapath, array), "array")
+    return compile_verilog({"harness.sv": top, "array.v": rtl}, "harness", PUBLIC, waves)
+
+
+def compile_verilog(sources: dict[str, str], top: str, public: Sequence[str], waves: bool) -> Build:
+    """``sources`` by file name, compiled with only the ports ``public`` of ``top`` visible to cocotb."""
+    os.environ.update(toolchain.environment())
+    control = "".join(f'public_flat_rw -module "{top}" -var "{name}"\n' for name in public)
+    texts = {"public.vlt": "`verilator_config\n" + control, **sources}
+    key = hashlib.sha256(json.dumps([texts, top, FLAGS, waves, _versions()]).encode()).hexdigest()[:16]
+    folder = BUILDS / key
+    with _locked(BUILDS / f"{key}.lock"):
+        if not folder.exists():
+            partial = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=BUILDS))
+            try:
+                _compile(partial, texts, top, waves)
+                partial.rename(folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    return Build(folder=folder, top=top, waves=waves)
+
+
+def _compile(folder: Path, texts: dict[str, str], top: str, waves: bool) -> None:
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    try:
+        get_runner("verilator").build(
+            sources=[folder / name for name in texts], hdl_toplevel=top, build_dir=folder,
+            build_args=list(FLAGS), waves=waves, timescale=("1ns", "1ps"), log_file=folder / "build.log",
+        )  # fmt: skip
+    except RuntimeError as error:
+        log = (folder / "build.log").read_text()[-4000:]
+        raise RuntimeError(f"Verilator could not build {top}: {error}\n{log}") from None
+
+
+def _versions() -> list[str]:
+    return [toolchain.version(), importlib.metadata.version("cocotb")]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Two processes that need the same build make it once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run_bench(build: Build, bench: str, folder: Path, test: str, variables: dict[str, str]) -> Path:
+    """Runs cocotb test ``test`` of module ``sims.<bench>`` in ``folder``; returns its results file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    get_runner("verilator").test(
+        test_module=f"sims.{bench}", hdl_toplevel=build.top, build_dir=build.folder, test_dir=folder,
+        testcase=test, extra_env=variables, waves=build.waves, plusargs=[f"+vectors={folder}"],
+        hdl_toplevel_lang="verilog", results_xml=str(folder / "results.xml"),
+        log_file=folder / "run.log",
+    )  # fmt: skip
+    return folder / "results.xml"
+
+
+def replay(
+    build: Build, datapath: IntegerDatapath, array: Array, jobs: Sequence[harness.Job], folder: Path
+) -> list[Outcome]:
+    """One outcome per job, replayed in as many processes as their beats need."""
+    outcomes: list[Outcome] = []
+    layouts = stimuli.layouts(datapath, array)
+    for number, part in enumerate(_parts(jobs)):
+        where = folder / str(number)
+        harness.write_jobs(where, layouts, part)
+        answer = where / "outcomes.json"
+        answer.unlink(missing_ok=True)
+        run_bench(build, f"bench_{datapath.name()}", where, "replays_jobs", {"OUTCOMES": str(answer)})
+        if not answer.exists():
+            raise RuntimeError(f"the bench did not finish; see {where / 'run.log'}")
+        done = [Outcome(**each) for each in json.loads(answer.read_text())]
+        outcomes += done + [_lost(job) for job in part[len(done) :]]
+    return outcomes
+
+
+def _lost(job: harness.Job) -> Outcome:
+    """A job that never ended, or did not get its turn."""
+    return Outcome(mismatches=len(job.stimuli.streams[stimuli.RESULTS]), violations=0, cycles=0)
+
+
+def _parts(jobs: Sequence[harness.Job]) -> Iterator[list[harness.Job]]:
+    """``jobs`` in order, cut so that the beats of each part fit the harness."""
+    part: list[harness.Job] = []
+    used = 0
+    for job in jobs:
+        beats = max(len(packed) for packed in job.stimuli.streams.values())
+        if beats > DEPTH:
+            raise ValueError(f"a job of {beats} beats does not fit the harness (DEPTH = {DEPTH})")
+        if part and (used + beats > DEPTH or len(part) == MAX_JOBS):
+            yield part
+            part, used = [], 0
+        part.append(job)
+        used += beats
+    if part:
+        yield part
