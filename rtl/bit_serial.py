@@ -1,0 +1,196 @@
+"""Bit-serial weights: terms instead of multipliers. Columns recode, PEs shift and add.
+
+A cycle's operand of a lane says which term the lane takes: ``(one + 2 * two) << shift``, its
+opposite where ``negative``, 0 where none. Which of these fields there are depends on scheme and
+skip: all lanes may share the sign (the top bit of two's complement) or the position.
+"""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import C, Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from hwsim import terms
+from hwsim.datapath import Array
+from hwsim.datapaths.bit_serial import BitSerial
+from rtl import streams
+from rtl.arithmetic import tree_sum
+
+
+def operand(datapath: BitSerial) -> data.StructLayout:
+    """What a column broadcasts to its PEs in a cycle: per lane a term, and what they have in common."""
+    if datapath.skip == "zero":
+        lane = {"one": 1, "shift": range(datapath.weight_bits), "negative": 1}
+    elif datapath.scheme == "booth":
+        lane = {"one": 1, "two": 1, "negative": 1}
+    else:
+        lane = {"one": 1}
+    # A lane subtracts by inversion; the ones that are missing then are counted once per column.
+    common = {"negatives": range(datapath.lanes + 1)} if "negative" in lane else {"negative": 1}
+    return data.StructLayout({"lanes": data.ArrayLayout(data.StructLayout(lane), datapath.lanes), **common})
+
+
+class Feeder(Component):
+    """From the operand register's weights to the columns' terms; shared by all rows.
+
+    Members:
+        weights: the step's beat.
+        advance: the cycle counts; the array does not stand still.
+        operands: one per column.
+        last: this is the step's last cycle.
+    """
+
+    EXTRA: dict[str, Shape] = {"terms": unsigned(4)}
+    """Run-time fields of a weights beat beyond those of every datapath."""
+
+    def __init__(self, datapath: BitSerial, array: Array) -> None:
+        self._datapath = datapath
+        self._positions = terms.per_weight(datapath.weight_bits, datapath.scheme)
+        super().__init__(
+            {
+                "weights": In(streams.weights(datapath, array, self.EXTRA)),
+                "advance": In(1),
+                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
+                "last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self._datapath.skip == "none":
+            self._common_position(m)
+        else:
+            self._next_nonzero(m)
+        for column in self.operands:
+            if "negatives" in column.shape().members:
+                m.d.comb += column.negatives.eq(tree_sum([lane.negative for lane in column.lanes]))
+        return m
+
+    def _lanes(self) -> list[tuple[Value, data.View]]:
+        """Every weight with its lane's operand."""
+        return [
+            pair
+            for weights, column in zip(self.weights["values"], self.operands, strict=True)
+            for pair in zip(weights, column.lanes, strict=True)
+        ]
+
+    def _common_position(self, m: Module) -> None:
+        """All lanes take the term of one position, the highest first."""
+        done = Signal(range(self._positions))
+        position = Signal.like(done)
+        m.d.comb += [position.eq(self.weights.terms - 1 - done), self.last.eq(position == 0)]
+        with m.If(self.advance):
+            m.d.sync += done.eq(Mux(self.last, 0, done + 1))
+
+        if self._datapath.scheme == "twos_complement":
+            m.d.comb += [lane.one.eq(weight.bit_select(position, 1)) for weight, lane in self._lanes()]
+            m.d.comb += [column.negative.eq(done == 0) for column in self.operands]
+            return
+        for weight, lane in self._lanes():
+            digit = Signal(3)
+            m.d.comb += [
+                digit.eq(_with_borders(weight).bit_select(Cat(C(0, 1), position), 3)),
+                lane.one.eq(digit[0] != digit[1]),
+                lane.two.eq((digit[0] == digit[1]) & (digit[1] != digit[2])),
+                lane.negative.eq(digit[2]),
+            ]
+
+    def _next_nonzero(self, m: Module) -> None:
+        """Each lane takes its own next term that is not zero, the lowest first, until none is left."""
+        used = Signal(self._datapath.weight_bits)
+        m.d.comb += used.eq((C(1) << self.weights.terms) - 1)
+        unfinished = []
+        for weight, lane in self._lanes():
+            if self._datapath.scheme == "booth":
+                nonzero, shifts, negatives = _booth(weight, self._positions)
+            else:
+                nonzero, shifts, negatives = weight & used, range(self._positions), used & ~(used >> 1)
+            retired = Signal(self._positions)
+            pending = Signal(self._positions)
+            chosen = Signal(self._positions)
+            m.d.comb += [
+                pending.eq(nonzero & ~retired),
+                chosen.eq(pending & -pending),
+                lane.one.eq(pending.any()),
+                lane.shift.eq(reduce(or_, [Mux(chosen[i], shift, 0) for i, shift in enumerate(shifts)])),
+                lane.negative.eq((chosen & negatives).any()),
+            ]
+            with m.If(self.advance):
+                m.d.sync += retired.eq(Mux(self.last, 0, retired | chosen))
+            unfinished.append(pending != chosen)
+        m.d.comb += self.last.eq(~Cat(unfinished).any())
+
+
+def _booth(weight: Value, digits: int) -> tuple[Value, list[Value], Value]:
+    """Per digit of ``weight``: whether it is not zero, its shift, whether it is negative."""
+    bits = _with_borders(weight)
+    parts = [bits[2 * i : 2 * i + 3] for i in range(digits)]
+    nonzero = Cat(part.any() & ~part.all() for part in parts)
+    shifts = [Cat(part[0] == part[1], C(i, 2)) for i, part in enumerate(parts)]
+    return nonzero, shifts, Cat(part[2] for part in parts)
+
+
+def _with_borders(weight: Value) -> Value:
+    """``weight`` with the bits that its first and last booth digit reach beyond it."""
+    return Cat(C(0, 1), weight, weight[-1])
+
+
+class Dot(Component):
+    """A PE's arithmetic: sums one term of every lane per cycle.
+
+    Members:
+        activations: the step's lanes.
+        operand: the column's operand of this cycle.
+        advance: the cycle counts.
+        last: this is the step's last cycle.
+        step: the sum of the step, in its last cycle.
+    """
+
+    def __init__(self, datapath: BitSerial) -> None:
+        self._datapath = datapath
+        super().__init__(
+            {
+                "activations": In(data.ArrayLayout(signed(datapath.activation_bits), datapath.lanes)),
+                "operand": In(operand(datapath)),
+                "advance": In(1),
+                "last": In(1),
+                "step": Out(signed(datapath.step_bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        before = Signal.like(self.step)
+        with m.If(self.advance):
+            m.d.sync += before.eq(Mux(self.last, 0, self.step))
+
+        total = tree_sum(
+            [self._term(*pair) for pair in zip(self.activations, self.operand.lanes, strict=True)]
+        )
+        if self._datapath.skip == "zero":
+            m.d.comb += self.step.eq(before + (total + self.operand.negatives))
+        elif self._datapath.scheme == "booth":
+            m.d.comb += self.step.eq((before << 2) + (total + self.operand.negatives))
+        else:
+            negative = self.operand.negative
+            m.d.comb += self.step.eq((before << 1) + (_inverted(total, negative) + negative))
+        return m
+
+    def _term(self, activation: Value, lane: data.View) -> Value:
+        """One lane's term, inverted where it is negative."""
+        fields = lane.shape().members
+        value = Mux(lane.one, activation, 0)
+        if "two" in fields:
+            value = value | Mux(lane.two, activation << 1, 0)
+        if "shift" in fields:
+            bits = self._datapath.activation_bits + self._datapath.weight_bits - 1
+            value = (value << lane.shift)[:bits].as_signed()
+        if "negative" in fields:
+            value = _inverted(value, lane.negative)
+        return value
+
+
+def _inverted(value: Value, condition: Value) -> Value:
+    return value ^ condition.replicate(len(value)).as_signed()
