@@ -1,0 +1,140 @@
+"""The fixed list of configurations that simulator and RTL are compared on.
+
+A configuration is one set of compile-time parameters and the engine that its RTL runs on;
+its workloads are drawn from its name.
+"""
+
+import dataclasses
+import random
+import zlib
+from collections.abc import Iterator
+from typing import Literal
+
+from hwsim.datapath import Array
+from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.mac import Mac
+from hwsim.integer import IntegerDatapath
+from rtl.harness import Job
+from rtl.stimuli import stimuli
+from sims.workloads import KINDS, random_matmul
+
+DRAWN = 17
+"""Small configurations per datapath, drawn at random, for Amaranth's simulator."""
+QUICK_DRAWN = 3
+"""How many of them `make test` runs."""
+ROUNDS = {"verilator": 3, "amaranth": 1}
+"""How often each kind of workload is drawn."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One design under test.
+
+    Attributes:
+        name: of the design, unique.
+        engine: what runs its RTL.
+        quick: whether `make test` runs it.
+        network: whether it also runs every layer of the digits networks.
+    """
+
+    name: str
+    datapath: IntegerDatapath
+    array: Array
+    engine: Literal["verilator", "amaranth"]
+    quick: bool = False
+    network: bool = False
+
+    def workloads(self) -> Iterator[tuple[str, Job]]:
+        """Name and job of each random workload, first without stalls and then with them."""
+        for turn in range(ROUNDS[self.engine]):
+            for kind in KINDS:
+                seed = zlib.crc32(f"{self.name} {kind} {turn}".encode())
+                answer = stimuli(
+                    self.datapath, self.array, random_matmul(kind, self.datapath, self.array, seed)
+                )
+                yield kind, Job(stimuli=answer, seed=seed)
+                yield kind, Job(stimuli=answer, seed=seed, stall=random.Random(seed).randrange(32, 200))
+
+
+def catalogue() -> list[Configuration]:
+    """Every configuration, those of one datapath together."""
+    return [*_mac(), *_bit_serial()]
+
+
+def find(name: str) -> Configuration:
+    """The configuration called ``name``; KeyError with the names there are."""
+    by_name = {each.name: each for each in catalogue()}
+    if name not in by_name:
+        raise KeyError(f"no design {name!r}; there are {', '.join(by_name)}")
+    return by_name[name]
+
+
+def _mac() -> Iterator[Configuration]:
+    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
+        return Configuration(
+            name=f"mac-{name}", datapath=Mac(**fields), array=Array(rows=rows, cols=cols),
+            engine="verilator", quick=quick, network=name == "network",
+        )  # fmt: skip
+
+    yield on_verilator("network", 8, 8, quick=True, lanes=8)
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **SATURATING)
+    yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8)
+    yield on_verilator("single", 1, 1, lanes=1)
+    yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0)
+    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4)
+    yield on_verilator("wide", 2, 16, lanes=4, weight_bits=4, activation_bits=4)
+    yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2)
+    yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield from _drawn("mac", Mac)
+
+
+def _bit_serial() -> Iterator[Configuration]:
+    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
+        return Configuration(
+            name=f"bit_serial-{name}", datapath=BitSerial(**fields), array=Array(rows=rows, cols=cols),
+            engine="verilator", quick=quick, network=name == "network",
+        )  # fmt: skip
+
+    yield on_verilator("network", 8, 8, quick=True, lanes=8, skip="zero")
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, scheme="twos_complement", **SATURATING)
+    yield on_verilator(
+        "offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", scheme="twos_complement"
+    )
+    yield on_verilator("single", 1, 1, lanes=1)
+    yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, skip="zero")
+    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4, scheme="twos_complement")
+    yield on_verilator("wide", 2, 16, lanes=4, weight_bits=5, activation_bits=4, skip="zero")
+    yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
+    yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield from _drawn("bit_serial", BitSerial, scheme=("booth", "twos_complement"), skip=("none", "zero"))
+
+
+SATURATING = {
+    "overflow": "saturate", "accumulator_bits": 20, "group_accumulator_bits": 16, "offset_bits": 4,
+}  # fmt: skip
+"""Accumulators so narrow that ordinary workloads overflow them."""
+
+
+def _drawn(
+    prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, ...]
+) -> Iterator[Configuration]:
+    """Small arrays with parameters drawn at random, for Amaranth's simulator."""
+    for number in range(DRAWN):
+        draw = random.Random(number)
+        saturates = draw.random() < 0.4
+        fields = {
+            "lanes": draw.randint(1, 6),
+            "weight_bits": draw.randint(2, 8),
+            "activation_bits": draw.choice((2, 4, 8, 8, 8, 12)),
+            "scale_bits": draw.choice((0, 4, 8, 8)),
+            "offset_bits": draw.choice((0, 0, 4, 8)),
+            "overflow": "saturate" if saturates else "wrap",
+            "accumulator_bits": draw.randint(10, 32) if saturates else draw.randint(24, 32),
+            "group_accumulator_bits": draw.randint(8, 32) if saturates else draw.randint(20, 32),
+            **{name: draw.choice(options) for name, options in choices.items()},
+        }
+        array = Array(rows=draw.randint(1, 4), cols=draw.randint(1, 4))
+        yield Configuration(
+            name=f"{prefix}-drawn-{number:02}", datapath=datapath(**fields), array=array,
+            engine="amaranth", quick=number < QUICK_DRAWN,
+        )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Random matmuls that a configuration can take, each kind after one corner of the array."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from hwsim.datapath import Array
+from hwsim.errors import FormatError
+from hwsim.integer import IntegerDatapath
+from hwsim.qtensor import QTensor
+from hwsim.requantization import Quantizer
+from rtl.stimuli import Matmul
+
+MAX_TILES = 4
+"""Tiles along one side of a matmul."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shape:
+    """M, N, K and the group size."""
+
+    m: int
+    n: int
+    k: int
+    group_size: int
+
+
+def _shape(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
+    k = int(rng.integers(1, 8 * datapath.lanes + 8))
+    return Shape(
+        m=int(rng.integers(1, MAX_TILES * array.rows + 1)),
+        n=int(rng.integers(1, MAX_TILES * array.cols + 1)),
+        k=k,
+        group_size=int(rng.integers(1, k + 2)),
+    )
+
+
+def _one_row(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
+    return dataclasses.replace(_shape(rng, datapath, array), m=1)
+
+
+def _one_step(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
+    k = int(rng.integers(1, datapath.lanes + 1))
+    return dataclasses.replace(_shape(rng, datapath, array), k=k, group_size=k)
+
+
+def _drain_bound(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
+    k = datapath.lanes * max(1, array.rows // 3)
+    return Shape(m=3 * array.rows, n=2 * array.cols, k=k, group_size=k)
+
+
+def _ragged(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
+    return Shape(
+        m=2 * array.rows + 1, n=2 * array.cols + 1,
+        k=5 * datapath.lanes + 1, group_size=2 * datapath.lanes + 1,
+    )  # fmt: skip
+
+
+def _long(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
+    k = int(rng.integers(100, 200))
+    return Shape(m=2 * array.rows, n=array.cols + 1, k=k, group_size=int(rng.integers(8, 64)))
+
+
+def _uniform(rng: np.random.Generator, size: tuple[int, int], bits: int) -> np.ndarray:
+    return rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), size)
+
+
+def _small(rng: np.random.Generator, size: tuple[int, int], bits: int) -> np.ndarray:
+    return rng.integers(-1, 2, size)
+
+
+def _constant(value: Callable[[int], int]) -> Callable[..., np.ndarray]:
+    return lambda rng, size, bits: np.full(size, value(bits))
+
+
+_lowest = _constant(lambda bits: -(1 << (bits - 1)))
+_highest = _constant(lambda bits: (1 << (bits - 1)) - 1)
+_zero = _constant(lambda bits: 0)
+
+KINDS: dict[str, tuple[Callable[..., Shape], Callable[..., np.ndarray], Callable[..., np.ndarray]]] = {
+    "random": (_shape, _uniform, _uniform),
+    "ragged": (_ragged, _uniform, _uniform),
+    "one_row": (_one_row, _uniform, _uniform),
+    "one_step": (_one_step, _uniform, _uniform),
+    "drain_bound": (_drain_bound, _uniform, _uniform),
+    "long": (_long, _uniform, _uniform),
+    "lowest": (_shape, _lowest, _lowest),
+    "highest": (_shape, _highest, _highest),
+    "opposite": (_shape, _lowest, _highest),
+    "zero": (_shape, _zero, _zero),
+    "sparse": (_shape, _uniform, _small),
+}
+"""What a workload stresses: its shape, its activations, its weights."""
+
+
+def random_matmul(kind: str, datapath: IntegerDatapath, array: Array, seed: int) -> Matmul:
+    """A matmul of the named kind that ``datapath`` supports, drawn from ``seed``."""
+    rng = np.random.default_rng(seed)
+    draw_shape, draw_activations, draw_weights = KINDS[kind]
+    shape = draw_shape(rng, datapath, array)
+    limit = 1 << max(datapath.scale_bits - 1, 0)
+    while True:
+        w = _weights(rng, datapath, shape, limit, draw_weights)
+        try:
+            datapath.supports(w)
+            break
+        except FormatError:  # it may overflow: smaller scales, a shorter sum
+            limit = max(1, limit // 2)
+            k = max(1, shape.k * 3 // 4)
+            shape = dataclasses.replace(shape, k=k, group_size=min(shape.group_size, k))
+    return Matmul(
+        x=draw_activations(rng, (shape.m, shape.k), datapath.activation_bits),
+        w=w,
+        quantizer=_quantizer(rng, datapath, w.n),
+        m_outer=bool(rng.integers(2)),
+    )
+
+
+def _weights(
+    rng: np.random.Generator,
+    datapath: IntegerDatapath,
+    shape: Shape,
+    limit: int,
+    draw: Callable[..., np.ndarray],
+) -> QTensor:
+    """Lowered weights of the hardware's width or fewer bits, with scales below ``limit`` in magnitude."""
+    bits = int(rng.choice([datapath.weight_bits, rng.integers(2, datapath.weight_bits + 1)]))
+    groups = (shape.n, -(-shape.k // shape.group_size))
+    scale, offset = np.ones(groups, dtype=np.int32), None
+    if datapath.scale_bits:
+        scale = rng.integers(-limit, limit, groups, dtype=np.int32)
+    if datapath.offset_bits:
+        bound = min(limit, 1 << (datapath.offset_bits - 1))
+        offset = rng.integers(-bound, bound, groups, dtype=np.int32)
+    return QTensor(
+        format=f"int{bits}",
+        shape=(shape.n, shape.k),
+        codes=(draw(rng, (shape.n, shape.k), bits) + (1 << (bits - 1))).astype(np.uint8),
+        code_bits=bits,
+        codebook=np.arange(-(1 << (bits - 1)), 1 << (bits - 1)),
+        group_size=shape.group_size,
+        scale=scale,
+        offset=offset,
+        channel_scale=np.ones(shape.n, dtype=np.float32),
+    )
+
+
+def _quantizer(rng: np.random.Generator, datapath: IntegerDatapath, n: int) -> Quantizer:
+    """Thresholds, plain sums, or ratios that bring most sums near the bounds."""
+    choice = rng.integers(4)
+    bias = rng.integers(-1000, 1001, n)
+    if choice == 0:
+        return Quantizer.sign(bias, rng.integers(0, 2, n), *sorted(rng.integers(-128, 128, 2).tolist()))
+    if choice == 1:
+        return Quantizer.identity(n)
+    low, high = ((-128, 127), (0, 127), (-(1 << 31), (1 << 31) - 1), (3, 90), (-70, -5))[rng.integers(5)]
+    ratio = 2.0 ** rng.uniform(-datapath.accumulator_bits, 1, n)
+    if choice == 2:
+        bias = rng.integers(-(1 << 31), 1 << 31, n)
+    return Quantizer.dyadic(ratio, bias, low, high)
