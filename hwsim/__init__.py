@@ -10,10 +10,13 @@ from hwsim.inference import run
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
 from hwsim.qtensor import QTensor
+from hwsim.result import Result
+from hwsim.simulation import simulate
+from hwsim.workload import Workload
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Rule", "Sram", "lower", "quantize", "run",
+    "QTensor", "Result", "Rule", "Sram", "Workload", "lower", "quantize", "run", "simulate",
 ]  # fmt: skip

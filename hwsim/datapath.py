@@ -51,11 +51,24 @@ class Stats:
         self.values.flags.writeable = False
 
 
+ACTIVATION_FEATURES = ("activation_zero_fraction", "activation_toggle_rate")
+"""What calibration knows of a layer's activations; the order of the vector given to `events`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Component:
+    """``count`` equal parts of the array, with the parameters that their area and energy depend on."""
+
+    name: str
+    count: int
+    parameters: dict[str, float]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Event:
     """One kind of countable action, with the names of its features.
 
-    Energy is ``count * (e0 + sum(coefficient[f] * feature[f]))``; see docs/energy.md.
+    Energy is ``count * (e0 + sum(coefficient[f] * f))`` over features and component parameters.
     """
 
     component: str
@@ -100,8 +113,12 @@ class Datapath(ABC):
         """int64 vector of array and datapath parameters, as `cycles` and `events` read it."""
 
     @abstractmethod
-    def pe_parameters(self) -> dict[str, float]:
-        """Parameters that a technology row of this datapath's PE is chosen and scaled by."""
+    def components(self, array: Array) -> tuple[Component, ...]:
+        """The parts that make up the array; their names are those of technology rows."""
+
+    @abstractmethod
+    def peak_macs(self, w: Operand, array: Array) -> float:
+        """Multiply-accumulates per cycle that the array can reach on weights like ``w``."""
 
     def to_plain(self) -> dict[str, Any]:
         """The fields as plain data, with the datapath's ``name``."""

@@ -9,9 +9,15 @@ from typing import Literal
 import numpy as np
 
 from hwsim import schema
-from hwsim.datapath import Array, Datapath, Operand
+from hwsim.datapath import Array, Component, Datapath, Event, Operand
 from hwsim.errors import FormatError
 from hwsim.kernels import accumulate
+
+SHARED_EVENTS = (
+    Event(component="operand_register", action="clock"),
+    Event(component="requantizer", action="requantize"),
+)
+"""What every integer array does beside its PEs; the last two of a datapath's events."""
 
 MAX_EXACT_FLOAT = 1 << 24
 """Integers up to this magnitude, and so their sums below it, are exact in float32."""
@@ -61,6 +67,7 @@ class IntegerDatapath(Datapath):
 
     def supports(self, w: Operand) -> None:
         """See `Datapath.supports`: integers of at most ``weight_bits``, lowered, that cannot overflow."""
+
         def refuse(problem: str, remedy: str) -> FormatError:
             return FormatError(f"{self.name()} cannot take format {w.format!r}: {problem}; {remedy}")
 
@@ -69,7 +76,9 @@ class IntegerDatapath(Datapath):
         if w.integer_bits > self.weight_bits:
             raise refuse(
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
-                f"use weight_bits={w.integer_bits}" if w.integer_bits <= 8 else "use a format of at most 8 bits",
+                f"use weight_bits={w.integer_bits}"
+                if w.integer_bits <= 8
+                else "use a format of at most 8 bits",
             )
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)
@@ -105,19 +114,40 @@ class IntegerDatapath(Datapath):
         if self.overflow == "wrap":
             return _exact_matmul(x, w, self.activation_bits)
         return accumulate.saturating_matmul(
-            np.ascontiguousarray(x, dtype=np.int32), w.integers.astype(np.int32), w.scale, _offset(w),
-            w.group_size, self.lanes, self.accumulator_bits, self.group_accumulator_bits, self.scale_stage,
+            np.ascontiguousarray(x, dtype=np.int32),
+            w.integers.astype(np.int32),
+            w.scale,
+            _offset(w),
+            w.group_size,
+            self.lanes,
+            self.accumulator_bits,
+            self.group_accumulator_bits,
+            self.scale_stage,
         )
 
+    def params(self, array: Array) -> np.ndarray:
+        """See `Datapath.params`; the layout that the kernels of integer datapaths read."""
+        return np.array([array.rows, array.cols, self.lanes, self.scale_stage], dtype=np.int64)
+
     def pe_parameters(self) -> dict[str, float]:
-        """See `Datapath.pe_parameters`."""
+        """What energy and area of a PE depend on."""
         return {
             "lanes": self.lanes,
             "weight_bits": self.weight_bits,
             "activation_bits": self.activation_bits,
+            "multiplier_bits": self.weight_bits * self.activation_bits,
             "accumulator_bits": self.accumulator_bits,
             "scale_stage": self.scale_stage,
+            "register_bits": self.register_bits,
         }
+
+    def components(self, array: Array) -> tuple[Component, ...]:
+        """The parts beside the PEs: operand registers and one requantizer per column."""
+        operand_bits = self.lanes * (array.rows * self.activation_bits + array.cols * self.weight_bits)
+        return (
+            Component("operand_register", 1, {"register_bits": operand_bits}),
+            Component("requantizer", array.cols, {}),
+        )
 
 
 def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:

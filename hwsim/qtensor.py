@@ -89,8 +89,10 @@ class QTensor:
         require(self.channel_scale.shape == (n,), f"channel_scale has shape {self.channel_scale.shape}")
         require(self.channel_scale.dtype == np.float32, f"channel_scale is {self.channel_scale.dtype}")
         require(bool(np.isfinite(self.scale).all()), "a scale is not finite")
-        require(bool((np.isfinite(self.channel_scale) & (self.channel_scale > 0)).all()),
-                "a channel scale is not finite and positive")
+        require(
+            bool((np.isfinite(self.channel_scale) & (self.channel_scale > 0)).all()),
+            "a channel scale is not finite and positive",
+        )
 
     @property
     def n(self) -> int:
@@ -115,7 +117,9 @@ class QTensor:
     @functools.cached_property
     def integers(self) -> np.ndarray:
         """int8 or wider [N, K]: the codebook mantissas that the hardware multiplies by."""
-        fits = np.abs(self.codebook).max() <= 127 or (self.codebook.min() >= -128 and self.codebook.max() <= 127)
+        fits = np.abs(self.codebook).max() <= 127 or (
+            self.codebook.min() >= -128 and self.codebook.max() <= 127
+        )
         table = self.codebook.astype(np.int8 if fits else np.int32)
         values = table[self.codes]
         values.flags.writeable = False
@@ -125,6 +129,13 @@ class QTensor:
     def integer_bits(self) -> int:
         """Two's complement bits that hold every codebook mantissa."""
         return signed_bits(int(self.codebook.min()), int(self.codebook.max()))
+
+    @property
+    def storage_bits(self) -> int:
+        """Bits to store: codes, 8-bit group scales and offsets where there are any, 32 bits per channel."""
+        shared = self.groups == 1 and self.offset is None
+        metadata = 0 if shared else 8 * self.scale.size * (1 if self.offset is None else 2)
+        return self.code_bits * self.codes.size + metadata + 32 * self.n
 
     @property
     def group_index(self) -> np.ndarray:

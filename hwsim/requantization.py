@@ -39,10 +39,17 @@ class Quantizer:
 
     def __post_init__(self) -> None:
         n = len(self.bias)
-        for name, dtype in (("bias", np.int32), ("multiplier", np.int32), ("shift", np.uint8), ("invert", np.bool_)):
+        for name, dtype in (
+            ("bias", np.int32),
+            ("multiplier", np.int32),
+            ("shift", np.uint8),
+            ("invert", np.bool_),
+        ):
             array = getattr(self, name)
             if array.dtype != dtype or array.shape != (n,):
-                raise NetworkError(f"quantizer {name} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}({n},)")
+                raise NetworkError(
+                    f"quantizer {name} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}({n},)"
+                )
         if (self.multiplier < 1).any():
             raise NetworkError("a quantizer multiplier is below 1")
         if not ((self.shift >= 1) & (self.shift <= 62)).all():
@@ -83,7 +90,9 @@ def dyadic(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     values = np.atleast_1d(np.asarray(ratio, dtype=np.float64))
     if not (np.isfinite(values).all() and (values > 0).all() and (values < 2.0**30).all()):
-        raise NetworkError(f"requantization ratios must be in (0, 2**30), got {values.min()} to {values.max()}")
+        raise NetworkError(
+            f"requantization ratios must be in (0, 2**30), got {values.min()} to {values.max()}"
+        )
     mantissa, exponent = np.frexp(values)
     shift = np.minimum(31 - exponent, 62)
     multiplier = np.floor(np.ldexp(values, shift) + 0.5).astype(np.int64)

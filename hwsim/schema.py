@@ -113,9 +113,7 @@ def check_range(value: Any, low: float, high: float, *names: str) -> None:
     for name in names:
         item = getattr(value, name)
         if not low <= item <= high:
-            raise DesignError(
-                f"{type(value).__name__}.{name} = {item!r}: accepted are {low} to {high}"
-            )
+            raise DesignError(f"{type(value).__name__}.{name} = {item!r}: accepted are {low} to {high}")
 
 
 def canonical_json(data: Any) -> str:

@@ -3,11 +3,9 @@
 import dataclasses
 from typing import Literal
 
-import numpy as np
-
 from hwsim import terms
-from hwsim.datapath import Array, Event, Operand, Stats
-from hwsim.integer import IntegerDatapath
+from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
 
 
@@ -25,11 +23,12 @@ class BitSerial(IntegerDatapath):
     skip: Literal["none", "zero"] = "none"
 
     EVENTS = (
-        Event(component="bit_serial.pe", action="term_add"),
+        Event(component="bit_serial.pe", action="term_add", features=ACTIVATION_FEATURES),
         Event(component="bit_serial.pe", action="accumulate"),
         Event(component="bit_serial.pe", action="scale"),
         Event(component="bit_serial.encoder", action="encode"),
-        Event(component="bit_serial.pe", action="clock", features=("register_bits",)),
+        Event(component="bit_serial.pe", action="clock"),
+        *SHARED_EVENTS,
     )
     cycles = staticmethod(kernels.cycles)
     events = staticmethod(kernels.events)
@@ -41,12 +40,6 @@ class BitSerial(IntegerDatapath):
         values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed)
         return Stats(values=values)
 
-    def params(self, array: Array) -> np.ndarray:
-        """See `Datapath.params`."""
-        return np.array(
-            [array.rows, array.cols, self.lanes, self.scale_stage, self.register_bits], dtype=np.int64
-        )
-
     @property
     def step_bits(self) -> int:
         """Width of the register that sums a step's terms exactly."""
@@ -56,3 +49,18 @@ class BitSerial(IntegerDatapath):
     def register_bits(self) -> int:
         """Flip-flops of one PE: those of every integer PE and the step's sum."""
         return super().register_bits + self.step_bits
+
+    def peak_macs(self, w: Operand, array: Array) -> float:
+        """See `Datapath.peak_macs`: a step takes all terms, or at best one cycle if zeros are skipped."""
+        cycles = terms.per_weight(w.integer_bits, self.scheme) if self.skip == "none" else 1
+        return array.rows * array.cols * self.lanes / cycles
+
+    def components(self, array: Array) -> tuple[Component, ...]:
+        """See `Datapath.components`."""
+        encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
+        variable_shift = {"shifted_bits": self.lanes * self.activation_bits * (self.skip == "zero")}
+        return (
+            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters() | variable_shift),
+            Component("bit_serial.encoder", array.cols, encoder),
+            *super().components(array),
+        )

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from hwsim.datapath import Array, Event, Operand, Stats
-from hwsim.integer import IntegerDatapath
+from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import mac as kernels
 
 
@@ -14,10 +14,11 @@ class Mac(IntegerDatapath):
     """``lanes`` multipliers per PE; a step of ``lanes`` products takes one cycle."""
 
     EVENTS = (
-        Event(component="mac.pe", action="multiply", features=("bit_products",)),
+        Event(component="mac.pe", action="multiply", features=ACTIVATION_FEATURES),
         Event(component="mac.pe", action="accumulate"),
         Event(component="mac.pe", action="scale"),
-        Event(component="mac.pe", action="clock", features=("register_bits",)),
+        Event(component="mac.pe", action="clock"),
+        *SHARED_EVENTS,
     )
     cycles = staticmethod(kernels.cycles)
     events = staticmethod(kernels.events)
@@ -26,12 +27,13 @@ class Mac(IntegerDatapath):
         """See `Datapath.stats`: cycles do not depend on the weights' values."""
         return Stats(values=np.zeros(1, dtype=np.int64))
 
-    def params(self, array: Array) -> np.ndarray:
-        """See `Datapath.params`."""
-        return np.array(
-            [
-                array.rows, array.cols, self.lanes, self.scale_stage, self.register_bits,
-                self.weight_bits, self.activation_bits,
-            ],
-            dtype=np.int64,
+    def peak_macs(self, w: Operand, array: Array) -> float:
+        """See `Datapath.peak_macs`."""
+        return array.rows * array.cols * self.lanes
+
+    def components(self, array: Array) -> tuple[Component, ...]:
+        """See `Datapath.components`."""
+        return (
+            Component("mac.pe", array.rows * array.cols, self.pe_parameters()),
+            *super().components(array),
         )

@@ -2,22 +2,27 @@
 
 import numpy as np
 
+from hwsim.errors import FormatError
 from hwsim.qtensor import QTensor
 
 CODEBOOK = np.array([-1, 1], dtype=np.int64)
 
 
-def quantize(w: np.ndarray) -> QTensor:
-    """``w = scale * sign(w)`` with scale = mean|w| of the channel and sign(0) = +1.
+def quantize(w: np.ndarray, *, scale: str = "mean") -> QTensor:
+    """``w = scale * sign(w)`` with sign(0) = +1.
 
+    The scale is mean|w| of the channel, or 1 with ``scale="one"``: sums of such layers are
+    plain integers that add exactly, and a batch norm behind them takes the scale over.
     A multiply-accumulate adds or subtracts the activation; with binary activations it is
     an XNOR and a count. Source: XNOR-Net, Rastegari et al., arXiv 1603.05279, section 3.1.
     """
+    if scale not in ("mean", "one"):
+        raise FormatError(f"binary: scale must be 'mean' or 'one', not {scale!r}")
     flat = w.reshape(w.shape[0], -1).astype(np.float64)
-    scale = np.abs(flat).mean(axis=1, keepdims=True)
+    mean = np.abs(flat).mean(axis=1, keepdims=True)
     return QTensor(
         format="binary", shape=w.shape, codes=(flat >= 0).astype(np.uint8), code_bits=1,
         codebook=CODEBOOK, group_size=flat.shape[1],
-        scale=np.where(scale > 0, scale, 1).astype(np.float32),
+        scale=np.where((mean > 0) & (scale == "mean"), mean, 1).astype(np.float32),
         channel_scale=np.ones(len(flat), np.float32),
     )  # fmt: skip

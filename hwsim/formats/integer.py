@@ -47,7 +47,9 @@ def check_group_size(k: int, group_size: int | None, pad: bool) -> int:
     if not isinstance(group_size, int) or group_size < 1:
         raise FormatError(f"group_size {group_size!r} is not a positive whole number")
     if k % group_size and not pad:
-        raise FormatError(f"group_size {group_size} does not divide rows of {k}; choose a divisor or pad=True")
+        raise FormatError(
+            f"group_size {group_size} does not divide rows of {k}; choose a divisor or pad=True"
+        )
     return min(group_size, k)
 
 

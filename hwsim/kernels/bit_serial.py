@@ -1,7 +1,7 @@
 """Cycles and events of the bit-serial array.
 
-``params`` is int64 ``[rows, cols, lanes, scale_stage, register_bits]``; ``stats`` is int64
-``[non-zero terms, column cycles, compute cycles of column tile 0, 1, ...]`` where column
+``params`` is int64 ``[rows, cols, lanes, scale_stage]``; ``activation`` is float64
+``[zero_fraction, toggle_rate]``; ``stats`` is int64 ``[non-zero terms, column cycles, compute cycles of column tile 0, 1, ...]`` where column
 cycles are compute cycles summed over the columns in use.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from hwsim.kernels import tiles
 from hwsim.kernels._jit import jit
 
-ROWS, COLS, LANES, SCALE_STAGE, REGISTER_BITS = range(5)
+ROWS, COLS, LANES, SCALE_STAGE = range(4)
 NONZERO_TERMS, COLUMN_CYCLES, TILE_CYCLES = range(3)
 
 
@@ -59,8 +59,11 @@ def events(shape, stats, params, activation, counts, features):
     """Counts of BitSerial.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
     outputs = shape[tiles.M] * shape[tiles.N]
     counts[0] = shape[tiles.M] * stats[NONZERO_TERMS]
+    features[0, :2] = activation
     counts[1] = shape[tiles.M] * stats[COLUMN_CYCLES]
     counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
     counts[3] = tiles.ceil_div(shape[tiles.M], params[ROWS]) * shape[tiles.N] * shape[tiles.K]
-    counts[4] = cycles(shape, stats, params) * params[ROWS] * params[COLS]
-    features[4, 0] = params[REGISTER_BITS]
+    compute = cycles(shape, stats, params)
+    counts[4] = compute * params[ROWS] * params[COLS]
+    counts[5] = compute
+    counts[6] = outputs

@@ -1,7 +1,7 @@
 """Cycles and events of the plain MAC array.
 
-``params`` is int64 ``[rows, cols, lanes, scale_stage, register_bits, weight_bits, activation_bits]``;
-``stats`` is not read.
+``params`` is int64 ``[rows, cols, lanes, scale_stage]``; ``stats`` is not read;
+``activation`` is float64 ``[zero_fraction, toggle_rate]``.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from hwsim.kernels import tiles
 from hwsim.kernels._jit import jit
 
-ROWS, COLS, LANES, SCALE_STAGE, REGISTER_BITS, WEIGHT_BITS, ACTIVATION_BITS = range(7)
+ROWS, COLS, LANES, SCALE_STAGE = range(4)
 
 
 @jit()
@@ -25,8 +25,10 @@ def events(shape, stats, params, activation, counts, features):
     """Counts of Mac.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
     outputs = shape[tiles.M] * shape[tiles.N]
     counts[0] = outputs * shape[tiles.K]
-    features[0, 0] = params[WEIGHT_BITS] * params[ACTIVATION_BITS]
+    features[0, :2] = activation
     counts[1] = outputs * tiles.steps(shape[tiles.K], shape[tiles.GROUP_SIZE], params[LANES])
     counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
-    counts[3] = cycles(shape, stats, params) * params[ROWS] * params[COLS]
-    features[3, 0] = params[REGISTER_BITS]
+    compute = cycles(shape, stats, params)
+    counts[3] = compute * params[ROWS] * params[COLS]
+    counts[4] = compute
+    counts[5] = outputs

@@ -23,7 +23,9 @@ class Requantize(HostOperator):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if not shapes[0] or shapes[0][0] != len(self.quantizer.bias):
-            raise NetworkError(f"input of shape {shapes[0]} for {len(self.quantizer.bias)} quantizer channels")
+            raise NetworkError(
+                f"input of shape {shapes[0]} for {len(self.quantizer.bias)} quantizer channels"
+            )
         return shapes[0]
 
     def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:

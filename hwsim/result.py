@@ -1,0 +1,223 @@
+"""What a simulation found: per layer, per event, per part, and in total."""
+
+import dataclasses
+import functools
+from typing import Any, Literal
+
+import pandas as pd
+
+from hwsim.design import Design
+from hwsim.technology.rows import AreaRow, EnergyRow
+from hwsim.workload import Workload
+
+CATEGORIES = ("pe", "buffers", "dram", "host", "leakage")
+"""Energy is reported in these components."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EventCount:
+    """How often one action happened and what it cost; ``row`` is its source in the technology."""
+
+    category: str
+    component: str
+    action: str
+    count: int
+    per_action_pj: float
+    row: EnergyRow | AreaRow | None
+    features: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def energy_pj(self) -> float:
+        """Count times energy per action."""
+        return self.count * self.per_action_pj
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """``count`` equal parts of the chip, the area of each, the leakage of all."""
+
+    name: str
+    count: int
+    area_um2: float
+    leakage_uw: float
+    critical_path_ns: float | None
+    row: AreaRow
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerResult:
+    """One layer. ``cycles`` are with memory, ``compute_cycles`` those of the array alone."""
+
+    name: str
+    kind: Literal["matmul", "host"]
+    verified: str
+    macs: int
+    shape: tuple[int, ...]
+    matmuls: int
+    compute_cycles: int
+    memory_cycles: int
+    cycles: int
+    bound: str
+    utilization: float
+    elements: int
+    dram_bits: int
+    events: tuple[EventCount, ...]
+    assumed: str
+
+    def energy_pj(self, category: str | None = None) -> float:
+        """Energy of one category, or of all."""
+        return sum(event.energy_pj for event in self.events if category in (None, event.category))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """A design's cost on a workload.
+
+    Totals include host operators; those whose name starts with ``array_`` leave them out.
+    """
+
+    design: Design
+    workload: Workload
+    layers: tuple[LayerResult, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def verified(self) -> str:
+        """ "rtl" if every matmul ran on a datapath whose RTL is checked, else "model only"."""
+        kinds = {layer.verified for layer in self.layers if layer.kind == "matmul"}
+        return "rtl" if kinds <= {"rtl"} else "model only"
+
+    @functools.cached_property
+    def cycles(self) -> int:
+        """Clock cycles of all layers, one after the other."""
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds of all layers."""
+        return self.cycles / (self.design.clock_mhz * 1e6)
+
+    @functools.cached_property
+    def energy_pj(self) -> float:
+        """Picojoules of all layers and components."""
+        return sum(layer.energy_pj() for layer in self.layers)
+
+    @property
+    def area_um2(self) -> float:
+        """Square micrometres of all parts."""
+        return sum(part.count * part.area_um2 for part in self.parts)
+
+    @property
+    def edp_js(self) -> float:
+        """Energy-delay product in joule-seconds."""
+        return self.energy_pj * 1e-12 * self.latency_s
+
+    @property
+    def tops(self) -> float:
+        """10^12 operations per second; a multiply-accumulate is two."""
+        return 2 * self.workload.macs / self.latency_s * 1e-12
+
+    @property
+    def tops_per_w(self) -> float:
+        """10^12 operations per joule."""
+        return 2 * self.workload.macs / self.energy_pj
+
+    def totals(self) -> dict[str, float | int | str]:
+        """All totals, units in the names."""
+        array = [layer for layer in self.layers if layer.kind == "matmul"]
+        return {
+            "cycles": self.cycles,
+            "latency_s": self.latency_s,
+            "energy_pj": self.energy_pj,
+            "area_um2": self.area_um2,
+            "edp_js": self.edp_js,
+            "tops": self.tops,
+            "tops_per_w": self.tops_per_w,
+            "array_cycles": sum(layer.cycles for layer in array),
+            "array_energy_pj": sum(layer.energy_pj() for layer in array),
+            "macs": self.workload.macs,
+            "verified": self.verified,
+            **{f"{name}_energy_pj": self.energy_by_component()[name] for name in CATEGORIES},
+        }
+
+    def energy_by_component(self) -> dict[str, float]:
+        """Picojoules per category of `CATEGORIES`."""
+        return {name: sum(layer.energy_pj(name) for layer in self.layers) for name in CATEGORIES}
+
+    def frame(self) -> pd.DataFrame:
+        """One row per layer."""
+        return pd.DataFrame(
+            [
+                {
+                    "layer": layer.name, "kind": layer.kind, "shape": "x".join(map(str, layer.shape)),
+                    "matmuls": layer.matmuls, "macs": layer.macs, "compute_cycles": layer.compute_cycles,
+                    "memory_cycles": layer.memory_cycles, "cycles": layer.cycles, "bound": layer.bound,
+                    "utilization": layer.utilization, "elements": layer.elements,
+                    "dram_bytes": layer.dram_bits // 8, "energy_pj": layer.energy_pj(),
+                    **{f"{name}_energy_pj": layer.energy_pj(name) for name in CATEGORIES},
+                    "verified": layer.verified, "assumed": layer.assumed,
+                }
+                for layer in self.layers
+            ]
+        )  # fmt: skip
+
+    def events(self) -> pd.DataFrame:
+        """One row per layer and event: count, picojoules per action, total, source and its status."""
+        return pd.DataFrame(
+            [
+                {
+                    "layer": layer.name, "category": event.category, "component": event.component,
+                    "action": event.action, "count": event.count, "per_action_pj": event.per_action_pj,
+                    "energy_pj": event.energy_pj, "features": event.features,
+                    "status": event.row.status if event.row else "", "source": event.row.source if event.row else "",
+                }
+                for layer in self.layers
+                for event in layer.events
+            ]
+        )  # fmt: skip
+
+    def area(self) -> pd.DataFrame:
+        """One row per part: count, area of each and of all, leakage, source and its status."""
+        return pd.DataFrame(
+            [
+                {
+                    "component": part.name, "count": part.count, "area_um2_each": part.area_um2,
+                    "area_um2": part.count * part.area_um2, "leakage_uw": part.leakage_uw,
+                    "status": part.row.status, "source": part.row.source,
+                }
+                for part in self.parts
+            ]
+        )  # fmt: skip
+
+    def assumptions(self) -> list[str]:
+        """What the reader must know before trusting a figure, one sentence each."""
+        notes = [f"{layer.name}: assumed {layer.assumed}" for layer in self.layers if layer.assumed]
+        for part in self.parts:
+            if part.critical_path_ns and part.critical_path_ns * self.design.clock_mhz > 1000:
+                notes.append(
+                    f"clock of {self.design.clock_mhz:g} MHz exceeds {part.name}'s critical path of "
+                    f"{part.critical_path_ns:g} ns"
+                )
+        for status in ("assumed", "scaled"):
+            names = sorted(
+                {event.component for layer in self.layers for event in layer.events
+                 if event.row and event.row.status == status}
+            )  # fmt: skip
+            if names:
+                notes.append(f"energies with status {status!r}: {', '.join(names)}")
+        return notes
+
+    def to_plain(self) -> dict[str, Any]:
+        """Everything, as plain data for JSON."""
+        return {
+            "design": self.design.to_plain(),
+            "design_hash": self.design.hash,
+            "workload": self.workload.name,
+            "workload_hash": self.workload.hash,
+            "batch": self.workload.batch,
+            "totals": self.totals(),
+            "layers": self.frame().to_dict("records"),
+            "events": self.events().to_dict("records"),
+            "area": self.area().to_dict("records"),
+            "assumptions": self.assumptions(),
+        }

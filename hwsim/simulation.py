@@ -1,0 +1,244 @@
+"""Cycles and energy of a workload on a design: `simulate`."""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from hwsim import technology
+from hwsim.datapath import Array, Datapath, Operand, Stats
+from hwsim.design import Design, Sram
+from hwsim.errors import DesignError, FormatError
+from hwsim.kernels import mapping as mapping_kernels
+from hwsim.mapping import Mapping, map_matmul
+from hwsim.network import Network
+from hwsim.result import EventCount, LayerResult, Part, Result
+from hwsim.technology import Technology
+from hwsim.workload import HostLayer, MatmulLayer, Workload
+
+BUFFERS = ("activation_buffer", "weight_buffer", "output_buffer")
+
+
+def simulate(workload: Network | Workload, design: Design, batch: int = 1) -> Result:
+    """Latency, energy and area of ``workload`` on ``design``.
+
+    A Network is taken with ``batch`` inputs at once. Compute cycles are exactly those of the
+    RTL; the memory side is an approximation (docs/simulation.md). Raises FormatError if a
+    datapath cannot take a layer, TechnologyError if a figure is missing.
+    """
+    if isinstance(workload, Network):
+        workload = _workload(workload, batch)
+    tech = technology.load(design.technology)
+    parts = area_parts(design, workload, tech)
+    leakage_uw = sum(part.leakage_uw for part in parts)
+    layers = []
+    for layer in workload.layers:
+        if isinstance(layer, MatmulLayer):
+            layers.append(_simulate_matmul(layer, design.layer(layer.name), tech, leakage_uw))
+        else:
+            layers.append(_simulate_host(layer, design, tech, leakage_uw))
+    return Result(design=design, workload=workload, layers=tuple(layers), parts=parts)
+
+
+@functools.lru_cache(maxsize=64)
+def _workload(network: Network, batch: int) -> Workload:
+    return Workload.from_network(network, batch)
+
+
+_STATS: dict[tuple[str, Datapath, Array], Stats] = {}
+_STATS_LIMIT = 20_000
+
+
+def stats(datapath: Datapath, w: Operand, array: Array) -> Stats:
+    """``datapath.stats(w, array)``, remembered by the weights' content hash."""
+    key = (w.hash, datapath, array)
+    if key not in _STATS:
+        if len(_STATS) >= _STATS_LIMIT:
+            _STATS.clear()
+        _STATS[key] = datapath.stats(w, array)
+    return _STATS[key]
+
+
+def check_support(layer: MatmulLayer, datapath: Datapath) -> None:
+    """FormatError naming the layer unless ``datapath`` takes its weights and activations."""
+    try:
+        for w in layer.weights:
+            datapath.supports(w)
+        limit = getattr(datapath, "activation_bits", None)
+        if limit is not None and layer.activation_bits > limit:
+            raise FormatError(
+                f"{datapath.name()} takes activations of {limit} bits, these need {layer.activation_bits}; "
+                f"use activation_bits={layer.activation_bits}"
+            )
+    except FormatError as error:
+        raise FormatError(f"layer {layer.name!r}: {error}") from None
+
+
+def layer_mapping(layer: MatmulLayer, design: Design) -> Mapping:
+    """Loop order and DRAM traffic of each matmul of ``layer``."""
+    count = len(layer.weights)
+    return map_matmul(
+        layer.m, layer.n, design.array,
+        input_bits=-(-layer.input_elements // count) * layer.activation_bits,
+        weight_bits=layer.weights[0].storage_bits,
+        output_bits=layer.m * layer.n * layer.output_bits,
+        activation_buffer_bits=design.activation_buffer.bits,
+        weight_buffer_bits=design.weight_buffer.bits,
+    )  # fmt: skip
+
+
+def compute(layer: MatmulLayer, design: Design, m_outer: bool) -> tuple[int, np.ndarray, np.ndarray]:
+    """Compute cycles, event counts int64[E] and features float64[E, F] of ``layer``.
+
+    Matmuls of a grouped convolution run one after the other; features are averaged by count.
+    """
+    datapath = design.datapath
+    params = datapath.params(design.array)
+    activation = np.array(layer.activation)
+    width = max([1, *(len(event.features) for event in datapath.EVENTS)])
+    total, counts = 0, np.zeros(len(datapath.EVENTS), dtype=np.int64)
+    weighted = np.zeros((len(counts), width))
+    for w in layer.weights:
+        shape = np.array([layer.m, layer.n, layer.k, w.group_size, m_outer], dtype=np.int64)
+        values = stats(datapath, w, design.array).values
+        part, features = np.zeros_like(counts), np.zeros_like(weighted)
+        datapath.events(shape, values, params, activation, part, features)
+        total += int(datapath.cycles(shape, values, params))
+        counts += part
+        weighted += part[:, None] * features
+    return total, counts, weighted / np.maximum(counts, 1)[:, None]
+
+
+def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
+    check_support(layer, design.datapath)
+    mapping = layer_mapping(layer, design)
+    compute_cycles, counts, features = compute(layer, design, mapping.m_outer)
+    count = len(layer.weights)
+    traffic = _buffer_traffic(layer, design, mapping)
+    supply = {
+        name: -(-bits // getattr(design, name).bits_per_cycle) for (name, action), bits in traffic.items()
+        if (name, action) in _SUPPLY
+    }  # fmt: skip
+    bits_per_cycle = design.dram.bandwidth_gb_s * 8e9 / (design.clock_mhz * 1e6)
+    cycles, dram_cycles = mapping_kernels.total_cycles(
+        compute_cycles / count, max(supply.values()) / count, mapping.sizes,
+        mapping.activation_passes, mapping.weight_passes, bits_per_cycle, design.overlap == "tile",
+    )  # fmt: skip
+    cycles, dram_cycles = int(cycles) * count, int(dram_cycles) * count
+    bounds = {"compute": compute_cycles, "dram": dram_cycles, **supply}
+    events = [
+        *_datapath_events(design, tech, counts, features),
+        *_memory_events(design, tech, traffic, mapping, count),
+        _leakage(leakage_uw, cycles, design),
+    ]
+    peak = design.datapath.peak_macs(layer.weights[0], design.array)
+    return LayerResult(
+        name=layer.name, kind="matmul", verified=design.datapath.verified, macs=layer.macs,
+        shape=(layer.m, layer.n, layer.k), matmuls=count, compute_cycles=compute_cycles,
+        memory_cycles=max(dram_cycles, *supply.values()), cycles=cycles,
+        bound=max(bounds, key=lambda name: bounds[name]),
+        utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * count,
+        dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
+        events=tuple(events), assumed=layer.assumed,
+    )  # fmt: skip
+
+
+_SUPPLY = {("activation_buffer", "read"), ("weight_buffer", "read"), ("output_buffer", "write")}
+"""Transfers that the array waits for; the others are the memory side's."""
+
+
+def _buffer_traffic(layer: MatmulLayer, design: Design, mapping: Mapping) -> dict[tuple[str, str], int]:
+    """Bits per (buffer, action): every use reads once, every DRAM transfer passes a buffer once."""
+    count = len(layer.weights)
+    m_tiles, n_tiles = int(mapping.sizes[0]), int(mapping.sizes[1])
+    return {
+        ("activation_buffer", "write"): count * mapping.activation_passes * int(mapping.sizes[2]),
+        ("activation_buffer", "read"): count * n_tiles * layer.m * layer.k * layer.activation_bits,
+        ("weight_buffer", "write"): count * mapping.weight_passes * int(mapping.sizes[3]),
+        ("weight_buffer", "read"): count * m_tiles * int(mapping.sizes[3]),
+        ("output_buffer", "write"): count * int(mapping.sizes[4]),
+        ("output_buffer", "read"): count * int(mapping.sizes[4]),
+    }
+
+
+def _datapath_events(
+    design: Design, tech: Technology, counts: np.ndarray, features: np.ndarray
+) -> Iterator[EventCount]:
+    parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
+    for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
+        named = dict(zip(event.features, map(float, values), strict=False))
+        energy = tech.energy(event.component, event.action, parameters[event.component], event.features)
+        yield EventCount(
+            "pe", event.component, event.action, int(count), energy.per_action_pj(named), energy.row, named
+        )
+
+
+def _memory_events(
+    design: Design, tech: Technology, traffic: dict[tuple[str, str], int], mapping: Mapping, count: int
+) -> Iterator[EventCount]:
+    for (name, action), bits in traffic.items():
+        yield _buffer_event(getattr(design, name), name, action, bits, tech)
+    for action, bits in (("read", mapping.dram_read_bits), ("write", mapping.dram_write_bits)):
+        energy = tech.energy("dram", action, {"type": design.dram.type})
+        yield EventCount("dram", "dram", f"{action} bit", bits * count, energy.e0_pj, energy.row)
+
+
+def _buffer_event(sram: Sram, name: str, action: str, bits: int, tech: Technology) -> EventCount:
+    figures = tech.sram(sram.kib * 1024 / sram.banks, sram.width_bits)
+    per_access = figures.read_pj if action == "read" else figures.write_pj
+    return EventCount("buffers", name, action, -(-bits // sram.width_bits), per_access, figures.row)
+
+
+def _leakage(leakage_uw: float, cycles: int, design: Design) -> EventCount:
+    per_cycle_pj = leakage_uw / design.clock_mhz
+    return EventCount("leakage", "leakage", "cycle", cycles, per_cycle_pj, None)
+
+
+def _simulate_host(layer: HostLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
+    cycles = -(-layer.elements // design.vector_lanes)
+    energy = tech.energy("vector_unit", "element", {"lanes": design.vector_lanes})
+    events = (
+        EventCount("host", "vector_unit", "element", layer.elements, energy.e0_pj, energy.row),
+        _buffer_event(design.activation_buffer, "activation_buffer", "read", layer.read_bits, tech),
+        _buffer_event(design.output_buffer, "output_buffer", "write", layer.write_bits, tech),
+        _leakage(leakage_uw, cycles, design),
+    )
+    return LayerResult(
+        name=layer.name, kind="host", verified="model only", macs=0, shape=(), matmuls=0, compute_cycles=cycles,
+        memory_cycles=0, cycles=cycles, bound="host", utilization=0.0, elements=layer.elements, dram_bits=0,
+        events=events, assumed="",
+    )  # fmt: skip
+
+
+def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Part, ...]:
+    """Parts of the chip: every distinct array that a layer runs on, buffers, vector unit."""
+    arrays = {(design.datapath, design.array)}
+    for layer in workload.layers:
+        if isinstance(layer, MatmulLayer):
+            here = design.layer(layer.name)
+            arrays.add((here.datapath, here.array))
+    parts = []
+    for datapath, array in sorted(arrays, key=repr):
+        for part in datapath.components(array):
+            area = tech.area(part.name, part.parameters)
+            parts.append(
+                Part(
+                    part.name,
+                    part.count,
+                    area.area_um2,
+                    area.leakage_uw * part.count,
+                    area.critical_path_ns,
+                    area.row,
+                )
+            )
+    vector = tech.area("vector_unit", {"lanes": design.vector_lanes})
+    parts.append(Part("vector_unit", 1, vector.area_um2, vector.leakage_uw, None, vector.row))
+    for name in BUFFERS:
+        sram: Sram = getattr(design, name)
+        figures = tech.sram(sram.kib * 1024 / sram.banks, sram.width_bits)
+        parts.append(
+            Part(name, sram.banks, figures.area_um2, figures.leakage_uw * sram.banks, None, figures.row)
+        )
+    if not parts:
+        raise DesignError("the design has no parts")
+    return tuple(parts)

@@ -1,0 +1,182 @@
+"""A technology: its energy reference table (ERT), area reference table (ART), and look-up."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from typing import TypeVar
+
+from hwsim.errors import TechnologyError, nearest
+from hwsim.technology.rows import AreaRow, EnergyRow, Parameters, Row, read_area, read_energy
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclasses.dataclass(frozen=True)
+class Energy:
+    """Energy of one action of one part: pJ = ``e0_pj + sum(coefficients[f] * feature[f])``."""
+
+    e0_pj: float
+    coefficients: Mapping[str, float]
+    row: EnergyRow
+
+    def per_action_pj(self, features: Mapping[str, float]) -> float:
+        """Picojoules of one action with the given features."""
+        return self.e0_pj + sum(value * features[name] for name, value in self.coefficients.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class Area:
+    """Area, leakage and critical path of one part."""
+
+    area_um2: float
+    leakage_uw: float
+    critical_path_ns: float | None
+    row: AreaRow
+
+
+class Technology:
+    """The rows of one folder of tables."""
+
+    def __init__(self, name: str, energy_rows: Sequence[EnergyRow], area_rows: Sequence[AreaRow]) -> None:
+        self.name = name
+        self.energy_rows = tuple(energy_rows)
+        self.area_rows = tuple(area_rows)
+
+    def energy(
+        self, component: str, action: str, parameters: Parameters, features: Sequence[str] = ()
+    ) -> Energy:
+        """Energy of ``action``; coefficients of component parameters are already applied.
+
+        TechnologyError if no row fits, naming the command that would measure one.
+        """
+        rows = [row for row in self.energy_rows if (row.component, row.action) == (component, action)]
+        row = self._match(rows, f"{component} {action}", parameters)
+        fixed, left = _apply(row, parameters, features, f"{self.name}: {component} {action}")
+        return Energy(row.e0_pj + fixed, left, row)
+
+    def area(self, component: str, parameters: Parameters) -> Area:
+        """Area, leakage and critical path of one part; TechnologyError if no row fits."""
+        row = self._match([r for r in self.area_rows if r.component == component], component, parameters)
+        fixed, _ = _apply(row, parameters, (), f"{self.name}: {component}")
+        area_um2 = row.area_um2 + fixed
+        return Area(area_um2, row.leakage_uw + row.leakage_uw_per_um2 * area_um2, row.critical_path_ns, row)
+
+    def _match(self, rows: Sequence[R], what: str, parameters: Parameters) -> R:
+        for row in rows:
+            if all(parameters.get(key) == value for key, value in row.parameters.items()):
+                return row
+        given = " ".join(f"{key}={value}" for key, value in parameters.items())
+        component = what.split()[0]
+        if component == "dram":
+            types = sorted({str(row.parameters["type"]) for row in rows})
+            raise TechnologyError(f"technology {self.name!r}: {nearest(str(parameters['type']), types)}")
+        raise TechnologyError(
+            f"technology {self.name!r} has no row for {what} {given}; measure it: "
+            f"hwsim characterize --technology {self.name} --component {component} {given}"
+        )
+
+    @functools.lru_cache(maxsize=1024)  # noqa: B019 - technologies are few and live as long as the process
+    def sram(self, size_bytes: float, word_bits: float) -> "SramFigures":
+        """Energy per access, area and leakage of an SRAM, log-log interpolated between the points of the table.
+
+        TechnologyError outside the table's range: nothing is extrapolated.
+        """
+        points = {
+            (float(row.parameters["size_bytes"]), float(row.parameters["word_bits"])): row
+            for row in self.area_rows
+            if row.component == "sram"
+        }
+        reads, writes = self._sram_energy("read"), self._sram_energy("write")
+
+        def at(value: Callable[[tuple[float, float]], float]) -> float:
+            return _log_interpolate(
+                {point: value(point) for point in points}, size_bytes, word_bits, self.name
+            )
+
+        return SramFigures(
+            read_pj=at(lambda point: reads[point]),
+            write_pj=at(lambda point: writes[point]),
+            area_um2=at(lambda point: points[point].area_um2),
+            leakage_uw=at(lambda point: points[point].leakage_uw),
+            row=next(iter(points.values())),
+        )
+
+    def _sram_energy(self, action: str) -> dict[tuple[float, float], float]:
+        return {
+            (float(row.parameters["size_bytes"]), float(row.parameters["word_bits"])): row.e0_pj
+            for row in self.energy_rows
+            if (row.component, row.action) == ("sram", action)
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class SramFigures:
+    """One SRAM bank: energy per access, area, leakage."""
+
+    read_pj: float
+    write_pj: float
+    area_um2: float
+    leakage_uw: float
+    row: AreaRow
+
+
+def _apply(
+    row: Row, parameters: Parameters, features: Sequence[str], where: str
+) -> tuple[float, dict[str, float]]:
+    """Sum of the coefficients of known parameters, and the coefficients left for features."""
+    fixed, left = 0.0, {}
+    for name, coefficient in row.coefficients.items():
+        if name in features:
+            left[name] = coefficient
+        elif name in parameters:
+            fixed += coefficient * float(parameters[name])
+        else:
+            raise TechnologyError(f"{where}: coefficient {name!r} is neither a feature nor a parameter")
+    return fixed, left
+
+
+def _log_interpolate(
+    points: Mapping[tuple[float, float], float], size: float, word: float, name: str
+) -> float:
+    """Bilinear in the logarithms of size, word width and value."""
+    sizes, words = sorted({p[0] for p in points}), sorted({p[1] for p in points})
+    if not points or not (sizes[0] <= size <= sizes[-1] and words[0] <= word <= words[-1]):
+        limits = f"{sizes[0]:g}..{sizes[-1]:g} bytes, {words[0]:g}..{words[-1]:g} bits" if points else "none"
+        raise TechnologyError(
+            f"technology {name!r} has no SRAM bank of {size:g} bytes x {word:g} bits (its table covers {limits})"
+        )
+    (s0, s1, fs), (w0, w1, fw) = _bracket(sizes, size), _bracket(words, word)
+    low = (1 - fw) * math.log(points[s0, w0]) + fw * math.log(points[s0, w1])
+    high = (1 - fw) * math.log(points[s1, w0]) + fw * math.log(points[s1, w1])
+    return math.exp((1 - fs) * low + fs * high)
+
+
+def _bracket(grid: Sequence[float], value: float) -> tuple[float, float, float]:
+    """Neighbours of ``value`` in ``grid`` and its logarithmic position between them."""
+    high = next(i for i, point in enumerate(grid) if value <= point)
+    low = max(high - 1, 0)
+    if high == low:
+        return grid[0], grid[0], 0.0
+    fraction = math.log(value / grid[low]) / math.log(grid[high] / grid[low])
+    return grid[low], grid[high], fraction
+
+
+def available() -> list[str]:
+    """Names of the technologies that ship with the package."""
+    folder = resources.files("hwsim.data") / "technology"
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+
+
+@functools.cache
+def load(name: str) -> Technology:
+    """The technology called ``name``; TechnologyError with the nearest name if there is none."""
+    if name not in available():
+        raise TechnologyError(f"unknown technology {name!r}; {nearest(name, available())}")
+    folder = resources.files("hwsim.data") / "technology" / name
+    with (folder / "energy.csv").open(encoding="utf-8") as file:
+        energy = read_energy(file, f"{name}/energy.csv")
+    with (folder / "area.csv").open(encoding="utf-8") as file:
+        area = read_area(file, f"{name}/area.csv")
+    return Technology(name, energy, area)

@@ -1,0 +1,188 @@
+"""What a network asks of the hardware: matmuls with their weights, and host operators."""
+
+import dataclasses
+import functools
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import Literal, Self
+
+import numpy as np
+
+from hwsim.errors import NetworkError, nearest
+from hwsim.formats import quantize
+from hwsim.lowering import lower
+from hwsim.network import Network, Node
+from hwsim.operators import Flatten, Input, Matmul
+from hwsim.qtensor import QTensor, signed_bits
+
+Distribution = Literal["gaussian", "uniform"]
+DISTRIBUTIONS: dict[str, str] = {
+    "gaussian": "normal weights, zero mean, unit variance",
+    "uniform": "weights uniform in -1..1",
+}
+ASSUMED_ACTIVATION = (0.5, 0.25)
+"""Zero fraction and toggle rate of activations that nobody calibrated: half zero, as after a ReLU."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class MatmulLayer:
+    """One layer on the array: ``len(weights)`` matmuls of [m, k] x [n, k].
+
+    Attributes:
+        name: of the layer.
+        m, n, k: sizes of each matmul.
+        weights: one QTensor [n, k] per matmul.
+        input_elements: distinct activations that all matmuls read (a convolution unfolds them).
+        activation_bits, output_bits: bits per element of inputs and results.
+        activation: zero fraction and toggle rate of the inputs.
+        assumed: what is assumed because no tensor or calibration was given; empty otherwise.
+    """
+
+    name: str
+    m: int
+    n: int
+    k: int
+    weights: tuple[QTensor, ...]
+    input_elements: int
+    activation_bits: int
+    output_bits: int
+    activation: tuple[float, float]
+    assumed: str = ""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.m * self.n * self.k * len(self.weights)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostLayer:
+    """One host operator: elements computed, bits read and written."""
+
+    name: str
+    operator: str
+    elements: int
+    read_bits: int
+    write_bits: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Workload:
+    """Layers in the order in which they run."""
+
+    name: str
+    layers: tuple[MatmulLayer | HostLayer, ...]
+    batch: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all layers."""
+        return sum(layer.macs for layer in self.layers if isinstance(layer, MatmulLayer))
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """16 hex digits over everything that costs depend on."""
+        digest = hashlib.sha256(self.name.encode())
+        for layer in self.layers:
+            plain = [
+                [w.hash for w in value] if field.name == "weights" else value
+                for field in dataclasses.fields(layer)
+                for value in [getattr(layer, field.name)]
+            ]
+            digest.update(repr(plain).encode())
+        return digest.hexdigest()[:16]
+
+    @classmethod
+    def from_network(cls, network: Network, batch: int = 1) -> Self:
+        """The layers of a network for ``batch`` inputs at once."""
+        check_batch(batch)
+        layers = [
+            _matmul(network, node, batch)
+            if isinstance(node.operator, Matmul)
+            else _host(network, node, batch)
+            for node in network.nodes
+            if not isinstance(node.operator, (Input, Flatten))
+        ]
+        return cls(name=network.name, layers=tuple(layers), batch=batch)
+
+    @classmethod
+    def from_shapes(
+        cls,
+        name: str,
+        shapes: Iterable[tuple[int, int, int]],
+        *,
+        weights: str = "int8",
+        distribution: Distribution = "gaussian",
+        seed: int = 0,
+    ) -> Self:
+        """Plain matmuls (M, N, K) whose weights are drawn from a named distribution.
+
+        Reports show the distribution as "assumed". NetworkError for shapes that are not positive.
+        """
+        if distribution not in DISTRIBUTIONS:
+            raise NetworkError(
+                f"unknown distribution {distribution!r}; {nearest(distribution, DISTRIBUTIONS)}"
+            )
+        rng = np.random.default_rng(seed)
+        layers = []
+        for index, (m, n, k) in enumerate(shapes):
+            if min(m, n, k) < 1:
+                raise NetworkError(f"workload {name!r}: shape {(m, n, k)} is not positive")
+            size = (n, k)
+            values = rng.standard_normal(size) if distribution == "gaussian" else rng.uniform(-1, 1, size)
+            layers.append(
+                MatmulLayer(
+                    name=f"matmul{index}",
+                    m=m,
+                    n=n,
+                    k=k,
+                    weights=(lower(quantize(values, weights)),),
+                    input_elements=m * k,
+                    activation_bits=8,
+                    output_bits=8,
+                    activation=ASSUMED_ACTIVATION,
+                    assumed=f"{DISTRIBUTIONS[distribution]} (seed {seed}); half of the activations zero",
+                )  # fmt: skip
+            )
+        if not layers:
+            raise NetworkError(f"workload {name!r} has no shapes")
+        return cls(name=name, layers=tuple(layers))
+
+
+def check_batch(batch: int) -> None:
+    """NetworkError unless ``batch`` is a positive whole number."""
+    if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+        raise NetworkError(f"batch {batch!r} is not a positive whole number")
+
+
+def _bits(network: Network, name: str) -> int:
+    """Stored bits per element of a node's output: whole bytes."""
+    return -(-signed_bits(*network.ranges[name]) // 8) * 8
+
+
+def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
+    operator = node.operator
+    assert isinstance(operator, Matmul)
+    source, shape = node.inputs[0], network.shapes[node.name]
+    n = operator.weight.n // operator.matmuls
+    elements = batch * math.prod(shape)
+    known = operator.activation
+    return MatmulLayer(
+        name=node.name, m=elements // operator.weight.n, n=n, k=operator.weight.k,
+        weights=tuple(operator.split_weight()),
+        input_elements=batch * math.prod(network.shapes[source]),
+        activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
+        activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
+        assumed="" if known else "no calibration: half of the activations zero",
+    )  # fmt: skip
+
+
+def _host(network: Network, node: Node, batch: int) -> HostLayer:
+    reads = [math.prod(network.shapes[name]) * _bits(network, name) for name in node.inputs]
+    inputs = sum(math.prod(network.shapes[name]) for name in node.inputs)
+    outputs = math.prod(network.shapes[node.name])
+    return HostLayer(
+        name=node.name, operator=type(node.operator).__name__, elements=batch * max(inputs, outputs),
+        read_bits=batch * sum(reads), write_bits=batch * outputs * _bits(network, node.name),
+    )  # fmt: skip
