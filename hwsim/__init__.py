@@ -5,6 +5,7 @@ from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
+from hwsim.exploration import Space, pareto, sweep
 from hwsim.formats import quantize
 from hwsim.inference import run
 from hwsim.lowering import lower
@@ -18,5 +19,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Sram", "Workload", "lower", "quantize", "run", "simulate",
+    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "run", "simulate", "sweep",
 ]  # fmt: skip

@@ -51,9 +51,7 @@ def _run_matmul(network: Network, node: Node, design: Design, x: np.ndarray) -> 
         raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
     batch, shape = len(x), network.shapes[node.name]
     try:
-        sums = [
-            datapath.matmul(a, w) for a, w in zip(operator.unfold(x), operator.split_weight(), strict=True)
-        ]
+        sums = [datapath.matmul(a, w) for a, w in zip(operator.unfold(x), operator.split_weight(), strict=True)]
     except FormatError as error:
         raise FormatError(f"layer {node.name!r}: {error}") from None
     y = requantize(np.concatenate(sums, axis=1), operator.quantizer, datapath.overflow)

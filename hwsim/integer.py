@@ -76,9 +76,7 @@ class IntegerDatapath(Datapath):
         if w.integer_bits > self.weight_bits:
             raise refuse(
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
-                f"use weight_bits={w.integer_bits}"
-                if w.integer_bits <= 8
-                else "use a format of at most 8 bits",
+                f"use weight_bits={w.integer_bits}" if w.integer_bits <= 8 else "use a format of at most 8 bits",
             )
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)

@@ -133,9 +133,7 @@ def _load(cls: type, path: Path) -> Any:
         _only(data, {"name", "operator", "inputs", "attributes"}, f"node {index}")
         if data["operator"] not in OPERATORS:
             raise NetworkError(f"node {data['name']!r} has unknown operator {data['operator']!r}")
-        operator = _unpack_fields(
-            OPERATORS[data["operator"]], data["attributes"], f"{index}", tensors, unused
-        )
+        operator = _unpack_fields(OPERATORS[data["operator"]], data["attributes"], f"{index}", tensors, unused)
         assert isinstance(operator, Operator)
         nodes.append(Node(name=data["name"], operator=operator, inputs=tuple(data["inputs"])))
     if unused:
@@ -149,9 +147,7 @@ def _only(data: dict[str, Any], known: set[str], where: str) -> None:
         raise NetworkError(f"{where} has unknown attribute {min(extra)!r}")
 
 
-def _unpack_fields(
-    cls: type, attributes: dict[str, Any], prefix: str, tensors: Tensors, unused: set[str]
-) -> Any:
+def _unpack_fields(cls: type, attributes: dict[str, Any], prefix: str, tensors: Tensors, unused: set[str]) -> Any:
     fields = {field.name: field for field in dataclasses.fields(cls)}
     _only(attributes, set(fields), f"{cls.__name__} {prefix}")
     values: dict[str, Any] = {}

@@ -117,9 +117,7 @@ class QTensor:
     @functools.cached_property
     def integers(self) -> np.ndarray:
         """int8 or wider [N, K]: the codebook mantissas that the hardware multiplies by."""
-        fits = np.abs(self.codebook).max() <= 127 or (
-            self.codebook.min() >= -128 and self.codebook.max() <= 127
-        )
+        fits = np.abs(self.codebook).max() <= 127 or (self.codebook.min() >= -128 and self.codebook.max() <= 127)
         table = self.codebook.astype(np.int8 if fits else np.int32)
         values = table[self.codes]
         values.flags.writeable = False

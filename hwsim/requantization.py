@@ -47,9 +47,7 @@ class Quantizer:
         ):
             array = getattr(self, name)
             if array.dtype != dtype or array.shape != (n,):
-                raise NetworkError(
-                    f"quantizer {name} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}({n},)"
-                )
+                raise NetworkError(f"quantizer {name} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}({n},)")
         if (self.multiplier < 1).any():
             raise NetworkError("a quantizer multiplier is below 1")
         if not ((self.shift >= 1) & (self.shift <= 62)).all():
@@ -90,10 +88,8 @@ def dyadic(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     values = np.atleast_1d(np.asarray(ratio, dtype=np.float64))
     if not (np.isfinite(values).all() and (values > 0).all() and (values < 2.0**30).all()):
-        raise NetworkError(
-            f"requantization ratios must be in (0, 2**30), got {values.min()} to {values.max()}"
-        )
-    mantissa, exponent = np.frexp(values)
+        raise NetworkError(f"requantization ratios must be in (0, 2**30), got {values.min()} to {values.max()}")
+    exponent = np.frexp(values)[1]
     shift = np.minimum(31 - exponent, 62)
     multiplier = np.floor(np.ldexp(values, shift) + 0.5).astype(np.int64)
     overflowed = multiplier >= 1 << 31

@@ -236,9 +236,7 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
     for name in BUFFERS:
         sram: Sram = getattr(design, name)
         figures = tech.sram(sram.kib * 1024 / sram.banks, sram.width_bits)
-        parts.append(
-            Part(name, sram.banks, figures.area_um2, figures.leakage_uw * sram.banks, None, figures.row)
-        )
+        parts.append(Part(name, sram.banks, figures.area_um2, figures.leakage_uw * sram.banks, None, figures.row))
     if not parts:
         raise DesignError("the design has no parts")
     return tuple(parts)

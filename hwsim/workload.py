@@ -98,9 +98,7 @@ class Workload:
         """The layers of a network for ``batch`` inputs at once."""
         check_batch(batch)
         layers = [
-            _matmul(network, node, batch)
-            if isinstance(node.operator, Matmul)
-            else _host(network, node, batch)
+            _matmul(network, node, batch) if isinstance(node.operator, Matmul) else _host(network, node, batch)
             for node in network.nodes
             if not isinstance(node.operator, (Input, Flatten))
         ]
@@ -121,9 +119,7 @@ class Workload:
         Reports show the distribution as "assumed". NetworkError for shapes that are not positive.
         """
         if distribution not in DISTRIBUTIONS:
-            raise NetworkError(
-                f"unknown distribution {distribution!r}; {nearest(distribution, DISTRIBUTIONS)}"
-            )
+            raise NetworkError(f"unknown distribution {distribution!r}; {nearest(distribution, DISTRIBUTIONS)}")
         rng = np.random.default_rng(seed)
         layers = []
         for index, (m, n, k) in enumerate(shapes):
@@ -143,7 +139,7 @@ class Workload:
                     output_bits=8,
                     activation=ASSUMED_ACTIVATION,
                     assumed=f"{DISTRIBUTIONS[distribution]} (seed {seed}); half of the activations zero",
-                )  # fmt: skip
+                )
             )
         if not layers:
             raise NetworkError(f"workload {name!r} has no shapes")

@@ -43,22 +43,25 @@ class Technology:
         self.name = name
         self.energy_rows = tuple(energy_rows)
         self.area_rows = tuple(area_rows)
+        self._energy_index: dict[tuple[str, str], list[EnergyRow]] = {}
+        for energy_row in energy_rows:
+            self._energy_index.setdefault((energy_row.component, energy_row.action), []).append(energy_row)
+        self._area_index: dict[str, list[AreaRow]] = {}
+        for area_row in area_rows:
+            self._area_index.setdefault(area_row.component, []).append(area_row)
 
-    def energy(
-        self, component: str, action: str, parameters: Parameters, features: Sequence[str] = ()
-    ) -> Energy:
+    def energy(self, component: str, action: str, parameters: Parameters, features: Sequence[str] = ()) -> Energy:
         """Energy of ``action``; coefficients of component parameters are already applied.
 
         TechnologyError if no row fits, naming the command that would measure one.
         """
-        rows = [row for row in self.energy_rows if (row.component, row.action) == (component, action)]
-        row = self._match(rows, f"{component} {action}", parameters)
+        row = self._match(self._energy_index.get((component, action), []), f"{component} {action}", parameters)
         fixed, left = _apply(row, parameters, features, f"{self.name}: {component} {action}")
         return Energy(row.e0_pj + fixed, left, row)
 
     def area(self, component: str, parameters: Parameters) -> Area:
         """Area, leakage and critical path of one part; TechnologyError if no row fits."""
-        row = self._match([r for r in self.area_rows if r.component == component], component, parameters)
+        row = self._match(self._area_index.get(component, []), component, parameters)
         fixed, _ = _apply(row, parameters, (), f"{self.name}: {component}")
         area_um2 = row.area_um2 + fixed
         return Area(area_um2, row.leakage_uw + row.leakage_uw_per_um2 * area_um2, row.critical_path_ns, row)
@@ -85,15 +88,12 @@ class Technology:
         """
         points = {
             (float(row.parameters["size_bytes"]), float(row.parameters["word_bits"])): row
-            for row in self.area_rows
-            if row.component == "sram"
+            for row in self._area_index.get("sram", [])
         }
         reads, writes = self._sram_energy("read"), self._sram_energy("write")
 
         def at(value: Callable[[tuple[float, float]], float]) -> float:
-            return _log_interpolate(
-                {point: value(point) for point in points}, size_bytes, word_bits, self.name
-            )
+            return _log_interpolate({point: value(point) for point in points}, size_bytes, word_bits, self.name)
 
         return SramFigures(
             read_pj=at(lambda point: reads[point]),
@@ -106,8 +106,7 @@ class Technology:
     def _sram_energy(self, action: str) -> dict[tuple[float, float], float]:
         return {
             (float(row.parameters["size_bytes"]), float(row.parameters["word_bits"])): row.e0_pj
-            for row in self.energy_rows
-            if (row.component, row.action) == ("sram", action)
+            for row in self._energy_index.get(("sram", action), [])
         }
 
 
@@ -122,9 +121,7 @@ class SramFigures:
     row: AreaRow
 
 
-def _apply(
-    row: Row, parameters: Parameters, features: Sequence[str], where: str
-) -> tuple[float, dict[str, float]]:
+def _apply(row: Row, parameters: Parameters, features: Sequence[str], where: str) -> tuple[float, dict[str, float]]:
     """Sum of the coefficients of known parameters, and the coefficients left for features."""
     fixed, left = 0.0, {}
     for name, coefficient in row.coefficients.items():
@@ -137,9 +134,7 @@ def _apply(
     return fixed, left
 
 
-def _log_interpolate(
-    points: Mapping[tuple[float, float], float], size: float, word: float, name: str
-) -> float:
+def _log_interpolate(points: Mapping[tuple[float, float], float], size: float, word: float, name: str) -> float:
     """Bilinear in the logarithms of size, word width and value."""
     sizes, words = sorted({p[0] for p in points}), sorted({p[1] for p in points})
     if not points or not (sizes[0] <= size <= sizes[-1] and words[0] <= word <= words[-1]):
