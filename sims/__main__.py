@@ -41,9 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for file in sorted(runner.folder(each).rglob("dump.vcd")):
                 console.print(f"waveform: {file}", soft_wrap=True)
     verdict = f"{len(failing)} of {len(rows)} jobs differ" if failing else f"all {len(rows)} jobs agree"
-    console.print(
-        f"{verdict}; {path.relative_to(runner.verilator_engine.ROOT)}; {time.monotonic() - started:.0f} s"
-    )
+    console.print(f"{verdict}; {path.relative_to(runner.verilator_engine.ROOT)}; {time.monotonic() - started:.0f} s")
     return 1 if failing else 0
 
 
@@ -62,9 +60,7 @@ def _choose(options: argparse.Namespace) -> list[catalogue.Configuration]:
     return [each for each in catalogue.catalogue() if each.quick or not options.quick]
 
 
-def _run(
-    console: Console, chosen: Sequence[catalogue.Configuration], options: argparse.Namespace
-) -> list[Row]:
+def _run(console: Console, chosen: Sequence[catalogue.Configuration], options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

@@ -49,9 +49,7 @@ class Configuration:
         for turn in range(ROUNDS[self.engine]):
             for kind in KINDS:
                 seed = zlib.crc32(f"{self.name} {kind} {turn}".encode())
-                answer = stimuli(
-                    self.datapath, self.array, random_matmul(kind, self.datapath, self.array, seed)
-                )
+                answer = stimuli(self.datapath, self.array, random_matmul(kind, self.datapath, self.array, seed))
                 yield kind, Job(stimuli=answer, seed=seed)
                 yield kind, Job(stimuli=answer, seed=seed, stall=random.Random(seed).randrange(32, 200))
 
@@ -97,9 +95,7 @@ def _bit_serial() -> Iterator[Configuration]:
 
     yield on_verilator("network", 8, 8, quick=True, lanes=8, skip="zero")
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, scheme="twos_complement", **SATURATING)
-    yield on_verilator(
-        "offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", scheme="twos_complement"
-    )
+    yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", scheme="twos_complement")
     yield on_verilator("single", 1, 1, lanes=1)
     yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, skip="zero")
     yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4, scheme="twos_complement")
@@ -115,9 +111,7 @@ SATURATING = {
 """Accumulators so narrow that ordinary workloads overflow them."""
 
 
-def _drawn(
-    prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, ...]
-) -> Iterator[Configuration]:
+def _drawn(prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, ...]) -> Iterator[Configuration]:
     """Small arrays with parameters drawn at random, for Amaranth's simulator."""
     for number in range(DRAWN):
         draw = random.Random(number)

@@ -46,8 +46,7 @@ def run(configuration: Configuration, waves: bool = False) -> list[Row]:
     named = list(configuration.workloads())
     outcomes = replay(configuration, [job for _, job in named], waves)
     return [
-        row(configuration, workload, job, outcome)
-        for (workload, job), outcome in zip(named, outcomes, strict=True)
+        row(configuration, workload, job, outcome) for (workload, job), outcome in zip(named, outcomes, strict=True)
     ]
 
 
@@ -56,9 +55,7 @@ def replay(configuration: Configuration, jobs: Sequence[Job], waves: bool = Fals
     datapath, array, where = configuration.datapath, configuration.array, folder(configuration)
     where.mkdir(parents=True, exist_ok=True)
     if configuration.engine == "amaranth":
-        return amaranth_engine.replay(
-            PeArray(datapath, array), jobs, str(where / "dump.vcd") if waves else None
-        )
+        return amaranth_engine.replay(PeArray(datapath, array), jobs, str(where / "dump.vcd") if waves else None)
     build = verilator_engine.build(datapath, array, waves)
     return verilator_engine.replay(build, datapath, array, jobs, where)
 

