@@ -4,6 +4,7 @@ The order of additions and the meaning of every width is in docs/hardware.md.
 """
 
 import dataclasses
+import functools
 from typing import Literal
 
 import numpy as np
@@ -157,6 +158,7 @@ def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:
         raise FormatError(f"{datapath}: an activation lies outside signed {bits} bits")
 
 
+@functools.lru_cache(maxsize=4096)
 def worst_case(w: Operand, activation_bits: int) -> tuple[int, int]:
     """Largest |group sum| and |total| that activations of ``activation_bits`` can produce."""
     largest = 1 << (activation_bits - 1)

@@ -125,6 +125,7 @@ class Result:
     def totals(self) -> dict[str, float | int | str]:
         """All totals, units in the names."""
         array = [layer for layer in self.layers if layer.kind == "matmul"]
+        by_component = self.energy_by_component()
         return {
             "cycles": self.cycles,
             "latency_s": self.latency_s,
@@ -137,7 +138,7 @@ class Result:
             "array_energy_pj": sum(layer.energy_pj() for layer in array),
             "macs": self.workload.macs,
             "verified": self.verified,
-            **{f"{name}_energy_pj": self.energy_by_component()[name] for name in CATEGORIES},
+            **{f"{name}_energy_pj": value for name, value in by_component.items()},
         }
 
     def energy_by_component(self) -> dict[str, float]:
