@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -73,7 +72,7 @@ def _run(console: Console, chosen: Sequence[catalogue.Configuration], options: a
 
 def summary(rows: Sequence[Row]) -> Table:
     """One line per design; cycles are those of the jobs without stalls."""
-    table = Table(title="simulator against RTL", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title="simulator against RTL", box=None, padding=(0, 2, 0, 0))
     table.add_column("design", no_wrap=True)
     table.add_column("engine", no_wrap=True)
     for name in ("jobs", "result\nrows", "mis-\nmatch", "broken\nrules", "RTL\ncycles", "sim\ncycles"):

@@ -93,12 +93,13 @@ def _bit_serial() -> Iterator[Configuration]:
             engine="verilator", quick=quick, network=name == "network",
         )  # fmt: skip
 
+    twos = {"scheme": "twos_complement"}
     yield on_verilator("network", 8, 8, quick=True, lanes=8, skip="zero")
-    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, scheme="twos_complement", **SATURATING)
-    yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", scheme="twos_complement")
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **twos, **SATURATING)
+    yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", **twos)
     yield on_verilator("single", 1, 1, lanes=1)
     yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, skip="zero")
-    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4, scheme="twos_complement")
+    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4, **twos)
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=5, activation_bits=4, skip="zero")
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
     yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)

@@ -31,7 +31,8 @@ DEPTH = 1 << 16
 """Beats per stream that one process replays."""
 MAX_JOBS = 1023
 FLAGS = ("--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-initial", "unique")
-PUBLIC = "jobs_done mismatches first_mismatch violations cycles hung finished clk rst".split()
+RESULTS = ("jobs_done", "mismatches", "first_mismatch", "violations", "cycles", "hung", "finished")
+"""Outputs of the harness that the bench reads."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def build(datapath: IntegerDatapath, array: Array, waves: bool = False) -> Build
     layouts = stimuli.layouts(datapath, array)
     top = harness.modules() + harness.top(layouts, "array", DEPTH, MAX_JOBS + 1)
     rtl = verilog.emit(PeArray(datapath, array), "array")
-    return compile_verilog({"harness.sv": top, "array.v": rtl}, "harness", PUBLIC, waves)
+    return compile_verilog({"harness.sv": top, "array.v": rtl}, "harness", ("clk", "rst", *RESULTS), waves)
 
 
 def compile_verilog(sources: dict[str, str], top: str, public: Sequence[str], waves: bool) -> Build:

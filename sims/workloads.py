@@ -12,6 +12,9 @@ from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from rtl.stimuli import Matmul
 
+Draw = Callable[..., np.ndarray]
+"""``draw(rng, size, bits)``: integers of signed ``bits``."""
+
 MAX_TILES = 4
 """Tiles along one side of a matmul."""
 
@@ -70,7 +73,7 @@ def _small(rng: np.random.Generator, size: tuple[int, int], bits: int) -> np.nda
     return rng.integers(-1, 2, size)
 
 
-def _constant(value: Callable[[int], int]) -> Callable[..., np.ndarray]:
+def _constant(value: Callable[[int], int]) -> Draw:
     return lambda rng, size, bits: np.full(size, value(bits))
 
 
@@ -78,7 +81,7 @@ _lowest = _constant(lambda bits: -(1 << (bits - 1)))
 _highest = _constant(lambda bits: (1 << (bits - 1)) - 1)
 _zero = _constant(lambda bits: 0)
 
-KINDS: dict[str, tuple[Callable[..., Shape], Callable[..., np.ndarray], Callable[..., np.ndarray]]] = {
+KINDS: dict[str, tuple[Callable[..., Shape], Draw, Draw]] = {
     "random": (_shape, _uniform, _uniform),
     "ragged": (_ragged, _uniform, _uniform),
     "one_row": (_one_row, _uniform, _uniform),
@@ -117,13 +120,7 @@ def random_matmul(kind: str, datapath: IntegerDatapath, array: Array, seed: int)
     )
 
 
-def _weights(
-    rng: np.random.Generator,
-    datapath: IntegerDatapath,
-    shape: Shape,
-    limit: int,
-    draw: Callable[..., np.ndarray],
-) -> QTensor:
+def _weights(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape, limit: int, draw: Draw) -> QTensor:
     """Lowered weights of the hardware's width or fewer bits, with scales below ``limit`` in magnitude."""
     bits = int(rng.choice([datapath.weight_bits, rng.integers(2, datapath.weight_bits + 1)]))
     groups = (shape.n, -(-shape.k // shape.group_size))
