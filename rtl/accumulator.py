@@ -76,14 +76,16 @@ class Accumulator(Component):
         datapath = self._datapath
         addend, add = self.step, self.add
         if datapath.scale_stage:
-            group = Signal(signed(datapath.group_accumulator_bits))
+            group = Signal(signed(datapath.group_accumulator_bits), reset_less=True)
             start = Mux(self.first_in_group, 0, group)
             with m.If(self.add):
                 m.d.sync += group.eq(overflow(m, start + self.step, len(group), datapath.overflow))
             addend, add = group * self.scale if datapath.scale_bits else group, self.apply
             if datapath.offset_bits:
                 addend = addend + self.offset * self.group_sum
-        start = Mux(self.first_in_tile, 0, self.value)
+        total = Signal.like(self.value, reset_less=True)
+        start = Mux(self.first_in_tile, 0, total)
         with m.If(add):
-            m.d.sync += self.value.eq(overflow(m, start + addend, len(self.value), datapath.overflow))
+            m.d.sync += total.eq(overflow(m, start + addend, len(total), datapath.overflow))
+        m.d.comb += self.value.eq(total)
         return m

@@ -1,6 +1,8 @@
 """The array generator: one for all datapaths (docs/hardware.md is its specification)."""
 
-from amaranth.hdl import Const, Module, Signal, Value
+from itertools import pairwise
+
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -62,8 +64,8 @@ class PeArray(Component):
 
     def _operands(self, m: Module, control: Control) -> Value:
         """The operand register: one step's activations (returned) and weights (given to the feeder)."""
-        activations = Signal.like(self.i_activations.payload, name="activations")
-        weights = Signal.like(self.i_weights.payload, name="weights")
+        activations = Signal.like(self.i_activations.payload, name="activations", reset_less=True)
+        weights = Signal.like(self.i_weights.payload, name="weights", reset_less=True)
         m.d.comb += [
             control.operands_valid.eq(self.i_activations.valid & self.i_weights.valid),
             self.i_activations.ready.eq(control.operands_ready & self.i_weights.valid),
@@ -77,17 +79,28 @@ class PeArray(Component):
     def _elements(self, m: Module, control: Control, activations: Value) -> list[Value]:
         """The PEs; returns the shadow registers of the first row, where results leave."""
         columns = self._columns(m, control)
-        broadcast = {
-            name: getattr(control, name) for name in ("advance", "add", "first_in_tile", "move", "shift")
-        }
-        broadcast["last"] = self._feeder.last
+        signals = ["advance", "add", "first_in_tile", "move", "shift"]
         if self._datapath.scale_stage:
-            broadcast |= {"first_in_group": control.first_in_group, "apply": control.apply}
+            signals += ["first_in_group", "apply"]
+        broadcast = {name: getattr(control, name) for name in signals} | {"last": self._feeder.last}
 
         grid = []
-        for r in range(self._array.rows):
-            row = {"activations": activations["values"][r]}
-            if self._datapath.offset_bits:
+        for r, row in enumerate(self._rows(m, control, activations)):
+            grid.append([ProcessingElement(self._datapath) for _ in columns])
+            for c, (pe, column) in enumerate(zip(grid[-1], columns, strict=True)):
+                m.submodules[f"pe_{r}_{c}"] = pe
+                m.d.comb += [
+                    getattr(pe, name).eq(value) for name, value in {**broadcast, **row, **column}.items()
+                ]
+        for upper, lower in pairwise(grid):
+            m.d.comb += [pe.below.eq(other.shadow) for pe, other in zip(upper, lower, strict=True)]
+        return [pe.shadow for pe in grid[0]]
+
+    def _rows(self, m: Module, control: Control, activations: Value) -> list[dict[str, Value]]:
+        """What each row broadcasts to its PEs: activations and their sum."""
+        rows = [{"activations": values} for values in activations["values"]]
+        if self._datapath.offset_bits:
+            for r, row in enumerate(rows):
                 m.submodules[f"group_sum_{r}"] = group_sum = GroupSum(self._datapath)
                 m.d.comb += [
                     group_sum.activations.eq(row["activations"]),
@@ -95,26 +108,13 @@ class PeArray(Component):
                     group_sum.first_in_group.eq(control.first_in_group),
                 ]
                 row["group_sum"] = group_sum.value
-            grid.append([ProcessingElement(self._datapath) for _ in columns])
-            for c, (pe, column) in enumerate(zip(grid[-1], columns, strict=True)):
-                m.submodules[f"pe_{r}_{c}"] = pe
-                m.d.comb += [
-                    getattr(pe, name).eq(value) for name, value in {**broadcast, **row, **column}.items()
-                ]
-        shadows = [[pe.shadow for pe in row] for row in grid]
-        below = [*shadows[1:], [Const(0)] * self._array.cols]
-        m.d.comb += [
-            pe.below.eq(value)
-            for pes, values in zip(grid, below, strict=True)
-            for pe, value in zip(pes, values, strict=True)
-        ]
-        return shadows[0]
+        return rows
 
     def _columns(self, m: Module, control: Control) -> list[dict[str, Value]]:
         """What each column broadcasts to its PEs: operands, scales and offsets."""
         columns = [{"operand": self._feeder.operands[c]} for c in range(self._array.cols)]
         if self._datapath.scale_stage:
-            scales = Signal.like(self.i_scales.payload, name="scales")
+            scales = Signal.like(self.i_scales.payload, name="scales", reset_less=True)
             m.d.comb += [
                 control.scales_valid.eq(self.i_scales.valid),
                 self.i_scales.ready.eq(control.scales_ready),
@@ -128,7 +128,7 @@ class PeArray(Component):
 
     def _results(self, m: Module, control: Control, sums: list[Value]) -> None:
         """From the shadow register, first row first, through the requantizers."""
-        constants = Signal.like(self.i_quantizers.payload, name="constants")
+        constants = Signal.like(self.i_quantizers.payload, name="constants", reset_less=True)
         m.submodules.requantizers = requantizers = RequantizerRow(self._datapath, self._array)
         m.d.comb += [
             control.quantizers_valid.eq(self.i_quantizers.valid),

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.integer import IntegerDatapath
@@ -46,8 +46,10 @@ class ProcessingElement(Component):
                 for name in part.signature.members
                 if name in self.signature.members
             ]
+        shadow = Signal.like(self.shadow, reset_less=True)
+        m.d.comb += self.shadow.eq(shadow)
         with m.If(self.move):
-            m.d.sync += self.shadow.eq(accumulator.value)
+            m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
-            m.d.sync += self.shadow.eq(self.below)
+            m.d.sync += shadow.eq(self.below)
         return m

@@ -43,10 +43,10 @@ class Requantizer(Component):
         m = Module()
         constants = self.constants
 
-        biased = Signal(signed(streams.RESULT_BITS))
-        multiplier = Signal.like(constants.multiplier)
-        invert = Signal()
-        shift = [Signal.like(constants.shift, name=f"shift_{i}") for i in range(2)]
+        biased = Signal(signed(streams.RESULT_BITS), reset_less=True)
+        multiplier = Signal.like(constants.multiplier, reset_less=True)
+        invert = Signal(reset_less=True)
+        shift = [Signal.like(constants.shift, name=f"shift_{i}", reset_less=True) for i in range(2)]
         with m.If(self.enable[0]):
             m.d.sync += [
                 biased.eq(overflow(m, self.sum + constants.bias, len(biased), self._overflow)),
@@ -55,8 +55,8 @@ class Requantizer(Component):
                 shift[0].eq(constants.shift),
             ]
 
-        product = Signal((biased * multiplier).shape())
-        above = Signal()
+        product = Signal((biased * multiplier).shape(), reset_less=True)
+        above = Signal(reset_less=True)
         with m.If(self.enable[1]):
             m.d.sync += [
                 product.eq(biased * multiplier),
@@ -67,13 +67,15 @@ class Requantizer(Component):
         half = (Const(1) << shift[1]) >> 1
         scaled = Signal((product + half).shape())
         m.d.comb += scaled.eq((product + half) >> shift[1])
+        value = Signal.like(self.value, reset_less=True)
+        m.d.comb += self.value.eq(value)
         with m.If(self.enable[2]):
             with m.If(Mux(self.threshold, ~above, scaled < self.low)):
-                m.d.sync += self.value.eq(self.low)
+                m.d.sync += value.eq(self.low)
             with m.Elif(self.threshold | (scaled > self.high)):
-                m.d.sync += self.value.eq(self.high)
+                m.d.sync += value.eq(self.high)
             with m.Else():
-                m.d.sync += self.value.eq(scaled)
+                m.d.sync += value.eq(scaled)
         return m
 
 
@@ -115,7 +117,7 @@ class RequantizerRow(Component):
         before = {"last": self.i.p.last, "valid": self.i.valid} | {f: constants[f] for f in tile_fields}
         for stage in range(STAGES):
             after = {
-                name: Signal.like(value, name=f"{name}_{stage}")
+                name: Signal.like(value, name=f"{name}_{stage}", reset_less=name != "valid")
                 for name, value in before.items()
                 if stage < STAGES - 1 or name not in tile_fields
             }
