@@ -1,0 +1,139 @@
+"""Stimuli: packing, and the simulator's answers against slow references, on the catalogue's workloads."""
+
+import numpy as np
+import pytest
+from amaranth.hdl import signed
+from amaranth.lib import data
+
+from hwsim import mapping
+from hwsim.requantization import requantize
+from rtl import beats, stimuli
+from rtl.array import PeArray
+from sims.catalogue import catalogue
+from sims.workloads import KINDS, random_matmul
+from tests import naive
+
+SMALL = [each for each in catalogue() if each.engine == "amaranth"]
+LAYOUT = data.StructLayout(
+    {
+        "grid": data.ArrayLayout(data.ArrayLayout(signed(5), 3), 2),
+        "columns": data.ArrayLayout(data.StructLayout({"bias": signed(32), "flag": 1}), 4),
+        "last": 1,
+    }
+)
+
+
+def test_packing_follows_the_layout():
+    rng = np.random.default_rng(0)
+    fields = {
+        "grid": rng.integers(-16, 16, (7, 2, 3)),
+        "columns": {"bias": rng.integers(-(1 << 31), 1 << 31, (7, 4)), "flag": rng.integers(0, 2, (7, 4))},
+        "last": rng.integers(0, 2, 7),
+        "unused": None,
+    }
+    packed = beats.pack(LAYOUT, fields)
+    for i, bits in enumerate(beats.to_ints(packed)):
+        beat = LAYOUT.from_bits(bits)
+        assert [[beat.grid[r][c] for c in range(3)] for r in range(2)] == fields["grid"][i].tolist()
+        assert [beat.columns[c].bias for c in range(4)] == fields["columns"]["bias"][i].tolist()
+        assert [beat.columns[c].flag for c in range(4)] == fields["columns"]["flag"][i].tolist()
+        assert beat.last == fields["last"][i]
+
+
+@pytest.mark.parametrize("width", [1, 4, 5, 8, 9, 13])
+def test_hexadecimal_text_holds_each_beat(width):
+    values = [0, 1, (1 << width) - 1, (1 << width) // 3]
+    packed = np.array([list(v.to_bytes(-(-width // 8), "little")) for v in values], dtype=np.uint8)
+    lines = beats.to_hex(packed, width).decode().splitlines()
+    assert [int(line, 16) for line in lines] == values == beats.to_ints(packed)
+    assert {len(line) for line in lines} == {-(-width // 4)}
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+@pytest.mark.parametrize("configuration", catalogue(), ids=lambda each: each.name)
+def test_layouts_are_those_of_the_array(configuration):
+    component = PeArray(configuration.datapath, configuration.array)
+    members = component.signature.members.items()
+    ports = {name: member.signature.members["payload"].shape for name, member in members}
+    assert ports == stimuli.layouts(configuration.datapath, configuration.array)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("configuration", SMALL[::3], ids=lambda each: each.name)
+def test_simulator_agrees_with_slow_references(configuration, kind):
+    datapath, array = configuration.datapath, configuration.array
+    matmul = random_matmul(kind, datapath, array, seed=1)
+    x, w, quantizer = matmul.x[:5], matmul.w, matmul.quantizer
+    sums = datapath.matmul(x, w)
+    np.testing.assert_array_equal(sums, naive.matmul(x, w, datapath))
+    expected = [
+        [naive.requantize(int(acc), quantizer, n, datapath.overflow) for n, acc in enumerate(row)] for row in sums
+    ]
+    np.testing.assert_array_equal(requantize(sums, quantizer, datapath.overflow), expected)
+
+
+@pytest.mark.parametrize("configuration", catalogue(), ids=lambda each: each.name)
+def test_closed_cycle_formula_agrees_with_stepping(configuration):
+    datapath, array = configuration.datapath, configuration.array
+    for kind in KINDS:
+        matmul = random_matmul(kind, datapath, array, seed=2)
+        steps = []
+        for tile in mapping.tiles(len(matmul.x), matmul.w.n, array, matmul.m_outer):
+            steps += naive.tile_steps(matmul.w, datapath, tile.n0, tile.n1, tile.m1 - tile.m0)
+        expected = naive.array_cycles(steps, datapath.scale_stage)
+        assert stimuli.stimuli(datapath, array, matmul).cycles == expected, kind
+
+
+@pytest.mark.parametrize("configuration", SMALL[::3], ids=lambda each: each.name)
+def test_golden_rows_follow_from_the_input_beats(configuration):
+    """Recomputes every result from the packed beats, by docs/hardware.md."""
+    datapath, array = configuration.datapath, configuration.array
+    matmul = random_matmul("ragged", datapath, array, seed=3)
+    answer = stimuli.stimuli(datapath, array, matmul)
+    layouts = stimuli.layouts(datapath, array)
+
+    def decoded(name):
+        return [layouts[name].from_bits(bits) for bits in beats.to_ints(answer.streams[name])]
+
+    results = iter(decoded("o_results"))
+    scales = iter(decoded("i_scales") if datapath.scale_stage else [])
+    quantizers = iter(decoded("i_quantizers"))
+    shape = (array.rows, array.cols)
+    acc, gacc, gsum = np.zeros(shape, object), np.zeros(shape, object), np.zeros(shape, object)
+    bound = np.vectorize(naive.overflow, otypes=[object])
+    for a, w in zip(decoded("i_activations"), decoded("i_weights"), strict=True):
+        x = np.array([[int(v) for v in row] for row in a["values"]], dtype=object)
+        step = x @ np.array([[int(v) for v in column] for column in w["values"]], dtype=object).T
+        gsum += x.sum(axis=1)[:, None]
+        if not datapath.scale_stage:
+            acc = bound(acc + step, datapath.accumulator_bits, datapath.overflow)
+        else:
+            gacc = bound(gacc + step, datapath.group_accumulator_bits, datapath.overflow)
+            if w["last_in_group"]:
+                beat = next(scales)
+                s = np.array([int(beat["scale"][c]) if datapath.scale_bits else 1 for c in range(array.cols)])
+                z = np.array([int(beat["offset"][c]) if datapath.offset_bits else 0 for c in range(array.cols)])
+                acc = bound(acc + s * gacc + z * gsum, datapath.accumulator_bits, datapath.overflow)
+                gacc, gsum = np.zeros(shape, object), np.zeros(shape, object)
+        if w["last_in_tile"]:
+            _drain(acc, next(quantizers), results, datapath.overflow)
+            acc = np.zeros(shape, object)
+    assert next(results, None) is None
+
+
+def _drain(acc, constants, results, mode):
+    for r in range(int(constants["rows"])):
+        row = next(results)
+        assert row["last"] == (r + 1 == constants["rows"])
+        for c, total in enumerate(acc[r]):
+            assert row["values"][c] == _result(int(total), constants, c, mode)
+
+
+def _result(total, constants, c, mode):
+    column = constants["columns"][c]
+    low, high = int(constants["low"]), int(constants["high"])
+    total = naive.overflow(total + int(column["bias"]), 32, mode)
+    if constants["threshold"]:
+        return high if (total >= 0) != bool(column["invert"]) else low
+    shift = int(column["shift"])
+    return min(max((total * int(column["multiplier"]) + (1 << (shift - 1))) >> shift, low), high)
