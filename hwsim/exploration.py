@@ -93,7 +93,7 @@ def sweep(
     """Simulates every network or workload on every design point.
 
     Returns one row per pair: ``workload``, ``label`` (the design in words), every Design key,
-    `Result.totals`, ``design_hash``, ``workload_hash``, ``design`` (JSON) and ``error``: why a
+    `Result.totals`, ``design_hash``, ``workload_hash``, ``design`` (JSON) and ``batch`` and ``error``: why a
     point is infeasible (its totals are missing then), else "".
     """
     designs = _designs(space, base)
@@ -114,8 +114,8 @@ def _designs(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base
 
 def _row(subject: Subject, design: Design, batch: int) -> dict[str, Any]:
     plain = design.to_plain()
-    row: dict[str, Any] = {"workload": subject.name, "label": label(design), "error": ""}
-    row |= {key: value for key, value in _flat(plain)}
+    row: dict[str, Any] = {"workload": subject.name, "label": label(design), "batch": _batch(subject, batch), "error": ""}
+    row |= {key: value for key, value in flat(plain)}
     try:
         result = simulate(subject, design, batch)
         row |= result.totals() | {"workload_hash": result.workload.hash}
@@ -124,10 +124,16 @@ def _row(subject: Subject, design: Design, batch: int) -> dict[str, Any]:
     return row | {"design_hash": design.hash, "design": json.dumps(plain)}
 
 
-def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _batch(subject: Subject, batch: int) -> int:
+    """Inputs at once: a Workload was made for a number of its own."""
+    return subject.batch if isinstance(subject, Workload) else batch
+
+
+def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of a design's plain data, lists left out."""
     for key, value in plain.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         elif not isinstance(value, list):
             yield prefix + key, value
 
