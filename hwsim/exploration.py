@@ -14,6 +14,7 @@ from hwsim.design import Design
 from hwsim.errors import DesignError, HwsimError, nearest
 from hwsim.network import Network
 from hwsim.progress import track
+from hwsim.result import TOTALS
 from hwsim.simulation import simulate
 from hwsim.workload import Workload
 
@@ -100,7 +101,8 @@ def sweep(
     chosen = [subjects] if isinstance(subjects, (Network, Workload)) else list(subjects)
     pairs = [(subject, design) for subject in chosen for design in designs]
     rows = [_row(subject, design, batch) for subject, design in track(pairs, "sweep", progress)]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    return frame.reindex(columns=frame.columns.union(TOTALS, sort=False))
 
 
 def _designs(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base: Design | None) -> list[Design]:
@@ -114,7 +116,12 @@ def _designs(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base
 
 def _row(subject: Subject, design: Design, batch: int) -> dict[str, Any]:
     plain = design.to_plain()
-    row: dict[str, Any] = {"workload": subject.name, "label": label(design), "batch": _batch(subject, batch), "error": ""}
+    row: dict[str, Any] = {
+        "workload": subject.name,
+        "label": label(design),
+        "batch": _batch(subject, batch),
+        "error": "",
+    }
     row |= {key: value for key, value in flat(plain)}
     try:
         result = simulate(subject, design, batch)

@@ -14,6 +14,13 @@ CATEGORIES = ("pe", "buffers", "dram", "host", "leakage")
 """Energy is reported in these components."""
 
 
+TOTALS = (
+    "cycles", "latency_s", "energy_pj", "area_um2", "edp_js", "tops", "tops_per_w", "array_cycles", "array_energy_pj",
+    "macs", "verified", *(f"{name}_energy_pj" for name in CATEGORIES),
+)  # fmt: skip
+"""Keys of `Result.totals`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class EventCount:
     """How often one action happened and what it cost; ``row`` is its source in the technology."""
@@ -126,20 +133,12 @@ class Result:
         """All totals, units in the names."""
         array = [layer for layer in self.layers if layer.kind == "matmul"]
         by_component = self.energy_by_component()
-        return {
-            "cycles": self.cycles,
-            "latency_s": self.latency_s,
-            "energy_pj": self.energy_pj,
-            "area_um2": self.area_um2,
-            "edp_js": self.edp_js,
-            "tops": self.tops,
-            "tops_per_w": self.tops_per_w,
-            "array_cycles": sum(layer.cycles for layer in array),
-            "array_energy_pj": sum(layer.energy_pj() for layer in array),
-            "macs": self.workload.macs,
-            "verified": self.verified,
-            **{f"{name}_energy_pj": value for name, value in by_component.items()},
-        }
+        values = (
+            self.cycles, self.latency_s, self.energy_pj, self.area_um2, self.edp_js, self.tops, self.tops_per_w,
+            sum(layer.cycles for layer in array), sum(layer.energy_pj() for layer in array), self.workload.macs,
+            self.verified, *by_component.values(),
+        )  # fmt: skip
+        return dict(zip(TOTALS, values, strict=True))
 
     def energy_by_component(self) -> dict[str, float]:
         """Picojoules per category of `CATEGORIES`."""

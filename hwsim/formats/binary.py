@@ -19,10 +19,11 @@ def quantize(w: np.ndarray, *, scale: str = "mean") -> QTensor:
     if scale not in ("mean", "one"):
         raise FormatError(f"binary: scale must be 'mean' or 'one', not {scale!r}")
     flat = w.reshape(w.shape[0], -1).astype(np.float64)
-    mean = np.abs(flat).mean(axis=1, keepdims=True)
+    mean = np.abs(flat).mean(axis=1, keepdims=True).astype(np.float32)
+    mean = np.maximum(mean, np.finfo(np.float32).tiny)
     return QTensor(
         format="binary", shape=w.shape, codes=(flat >= 0).astype(np.uint8), code_bits=1,
         codebook=CODEBOOK, group_size=flat.shape[1],
-        scale=np.where((mean > 0) & (scale == "mean"), mean, 1).astype(np.float32),
+        scale=mean if scale == "mean" else np.ones_like(mean),
         channel_scale=np.ones(len(flat), np.float32),
     )  # fmt: skip

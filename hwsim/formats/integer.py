@@ -27,10 +27,12 @@ def quantizer(bits: int) -> Callable[..., QTensor]:
         """
         flat = w.reshape(w.shape[0], -1).astype(np.float64)
         size = check_group_size(flat.shape[1], group_size, pad)
-        scale = group_max(flat, size) / ((1 << (bits - 1)) - 1)
-        scale = np.where(scale > 0, scale, 1).astype(np.float32)
+        limit = (1 << (bits - 1)) - 1
+        scale = (group_max(flat, size) / limit).astype(np.float32)
+        scale[scale == 0] = 1
         index = np.arange(flat.shape[1]) // size
-        q = np.rint(flat / scale[:, index].astype(np.float64)).astype(np.int64)
+        exact = np.rint(flat / scale[:, index].astype(np.float64))
+        q = np.clip(exact, -limit, limit).astype(np.int64)  # a subnormal scale is a coarse one
         return QTensor(
             format=f"int{bits}", shape=w.shape, codes=(q & ((1 << bits) - 1)).astype(np.uint8),
             code_bits=bits, codebook=codebook(bits), group_size=size, scale=scale,
@@ -47,9 +49,7 @@ def check_group_size(k: int, group_size: int | None, pad: bool) -> int:
     if not isinstance(group_size, int) or group_size < 1:
         raise FormatError(f"group_size {group_size!r} is not a positive whole number")
     if k % group_size and not pad:
-        raise FormatError(
-            f"group_size {group_size} does not divide rows of {k}; choose a divisor or pad=True"
-        )
+        raise FormatError(f"group_size {group_size} does not divide rows of {k}; choose a divisor or pad=True")
     return min(group_size, k)
 
 
