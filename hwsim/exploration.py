@@ -94,7 +94,7 @@ def sweep(
     """Simulates every network or workload on every design point.
 
     Returns one row per pair: ``workload``, ``label`` (the design in words), every Design key,
-    `Result.totals`, ``design_hash``, ``workload_hash``, ``design`` (JSON) and ``batch`` and ``error``: why a
+    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``design`` (JSON) and ``error``: why a
     point is infeasible (its totals are missing then), else "".
     """
     designs = _designs(space, base)
