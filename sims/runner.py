@@ -42,26 +42,27 @@ class Row:
 
 
 def run(configuration: Configuration, waves: bool = False) -> list[Row]:
-    """Every workload of one configuration; with ``waves`` a waveform stays in `folder`."""
+    """Every workload of one configuration; with ``waves`` a waveform stays in its `folder`."""
     named = list(configuration.workloads())
-    outcomes = replay(configuration, [job for _, job in named], waves)
+    outcomes = replay(configuration, [job for _, job in named], folder(configuration), waves)
     return [
         row(configuration, workload, job, outcome) for (workload, job), outcome in zip(named, outcomes, strict=True)
     ]
 
 
-def replay(configuration: Configuration, jobs: Sequence[Job], waves: bool = False) -> list[Outcome]:
-    """One outcome per job, on the configuration's engine."""
-    datapath, array, where = configuration.datapath, configuration.array, folder(configuration)
+def replay(configuration: Configuration, jobs: Sequence[Job], where: Path, waves: bool = False) -> list[Outcome]:
+    """One outcome per job, on the configuration's engine; beats, logs and waveforms are left in ``where``."""
+    datapath, array = configuration.datapath, configuration.array
     where.mkdir(parents=True, exist_ok=True)
     if configuration.engine == "amaranth":
-        return amaranth_engine.replay(PeArray(datapath, array), jobs, str(where / "dump.vcd") if waves else None)
+        waveform = str(where / "dump.vcd") if waves else None
+        return amaranth_engine.replay(PeArray(datapath, array), jobs, waveform)
     build = verilator_engine.build(datapath, array, waves)
     return verilator_engine.replay(build, datapath, array, jobs, where)
 
 
 def folder(configuration: Configuration) -> Path:
-    """Where the configuration's beats, logs and waveforms are; one per process, so that none are shared."""
+    """Where `run` leaves the configuration's beats, logs and waveforms."""
     return RUNS / configuration.name
 
 

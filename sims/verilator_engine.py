@@ -13,9 +13,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from amaranth.lib import data
+from amaranth.lib.wiring import Component
 from cocotb_tools.runner import get_runner
 
 from hwsim.datapath import Array
@@ -45,14 +47,18 @@ class Build:
 
 
 def build(datapath: IntegerDatapath, array: Array, waves: bool = False) -> Build:
-    """The harness around the array, compiled unless it already was."""
-    layouts = stimuli.layouts(datapath, array)
+    """The harness around the array of ``datapath``, compiled unless it already was."""
+    return build_harness(PeArray(datapath, array), stimuli.layouts(datapath, array), waves)
+
+
+def build_harness(component: Component, layouts: Mapping[str, data.StructLayout], waves: bool = False) -> Build:
+    """The harness around any component with streams of these layouts."""
     top = harness.modules() + harness.top(layouts, "array", DEPTH, MAX_JOBS + 1)
-    rtl = verilog.emit(PeArray(datapath, array), "array")
-    return compile_verilog({"harness.sv": top, "array.v": rtl}, "harness", ("clk", "rst", *RESULTS), waves)
+    sources = {"harness.sv": top, "array.v": verilog.emit(component, "array")}
+    return compile_verilog(sources, "harness", ("clk", "rst", *RESULTS), waves)
 
 
-def compile_verilog(sources: dict[str, str], top: str, public: Sequence[str], waves: bool) -> Build:
+def compile_verilog(sources: Mapping[str, str], top: str, public: Sequence[str], waves: bool = False) -> Build:
     """``sources`` by file name, compiled with only the ports ``public`` of ``top`` visible to cocotb."""
     os.environ.update(toolchain.environment())
     control = "".join(f'public_flat_rw -module "{top}" -var "{name}"\n' for name in public)

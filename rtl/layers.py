@@ -1,0 +1,48 @@
+"""The matmuls of a network's layers, with the activations that a batch of inputs brings there."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from hwsim.design import Design
+from hwsim.inference import trace
+from hwsim.network import Network
+from hwsim.operators import Matmul as MatmulOperator
+from hwsim.requantization import Quantizer
+from hwsim.simulation import layer_mapping
+from hwsim.workload import MatmulLayer, Workload
+from rtl.stimuli import Matmul
+
+
+def matmuls(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[str, list[Matmul]]]:
+    """Each layer that runs on the array, in order, with its matmuls (one per group of a convolution).
+
+    The order of tiles is the one that `hwsim.simulate` counts cycles of.
+    """
+    workload = Workload.from_network(network, batch=len(x))
+    orders = {
+        layer.name: layer_mapping(layer, design.layer(layer.name)).m_outer
+        for layer in workload.layers
+        if isinstance(layer, MatmulLayer)
+    }
+    values: dict[str, np.ndarray] = {}
+    for node, value in trace(network, design, x):
+        values[node.name] = value
+        if isinstance(node.operator, MatmulOperator):
+            yield node.name, _split(node.operator, values[node.inputs[0]], orders[node.name])
+
+
+def _split(operator: MatmulOperator, x: np.ndarray, m_outer: bool) -> list[Matmul]:
+    weights = operator.split_weight()
+    width = weights[0].n
+    return [
+        Matmul(x=a, w=w, quantizer=_channels(operator.quantizer, i * width, width), m_outer=m_outer)
+        for i, (a, w) in enumerate(zip(operator.unfold(x), weights, strict=True))
+    ]
+
+
+def _channels(quantizer: Quantizer, first: int, count: int) -> Quantizer:
+    chosen = slice(first, first + count)
+    names = ("bias", "multiplier", "shift", "invert")
+    return dataclasses.replace(quantizer, **{name: getattr(quantizer, name)[chosen] for name in names})

@@ -1,0 +1,108 @@
+"""A plain Verilog testbench with stimuli and golden results, for a user's own flow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hwsim.datapath import Array
+from hwsim.design import Design
+from hwsim.errors import DesignError, NetworkError, nearest
+from hwsim.integer import IntegerDatapath
+from hwsim.network import Network
+from rtl import harness, layers, stimuli, verilog
+from rtl.array import PeArray
+from rtl.stimuli import RESULTS, Matmul
+
+ARRAY = "pe_array"
+"""Name of the array's module and file."""
+
+
+def write_vectors(out: Path, network: Network, layer: str, design: Design, x: np.ndarray) -> list[Path]:
+    """Writes into ``out`` the array that ``layer`` runs on, its beats for inputs ``x`` and a testbench.
+
+    Raises NetworkError if the network has no such layer on the array, DesignError if its
+    datapath has no RTL.
+    """
+    names = [node.name for node in network.matmuls()]
+    if layer not in names:
+        raise NetworkError(f"no layer {layer!r} on the array; {nearest(layer, names)}")
+    here = design.layer(layer)
+    if not isinstance(here.datapath, IntegerDatapath):
+        raise DesignError(f"{here.datapath.name()} is a cost-only rule: it has no RTL")
+    operands = next(found for name, found in layers.matmuls(network, design, x) if name == layer)
+    return write_matmuls(out, here.datapath, here.array, operands)
+
+
+def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: Sequence[Matmul]) -> list[Path]:
+    """Like `write_vectors`, for matmuls given as they are; returns the files."""
+    layouts = stimuli.layouts(datapath, array)
+    jobs = [harness.Job(stimuli=stimuli.stimuli(datapath, array, each)) for each in matmuls]
+    depth = max(len(packed) for job in jobs for packed in job.stimuli.streams.values())
+    harness.write_jobs(out, layouts, jobs)
+    rows = sum(len(job.stimuli.streams[RESULTS]) for job in jobs)
+    texts = {
+        f"{ARRAY}.v": verilog.emit(PeArray(datapath, array), ARRAY),
+        "harness.sv": harness.modules() + "\n" + harness.top(layouts, ARRAY, depth, len(jobs) + 1),
+        "testbench.sv": TESTBENCH.format(array=ARRAY, jobs=len(jobs), rows=rows),
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text)
+    beats = [f"{name}.hex" for name in (*layouts, "jobs", "cycles")]
+    return [out / name for name in (*texts, *beats)]
+
+
+TESTBENCH = """\
+// Replays the beats in *.hex into the array and compares results and cycles with the simulator's.
+//
+//   verilator --binary --timing -CFLAGS -fcoroutines -Wno-lint -Wno-style --top-module testbench \\
+//       testbench.sv harness.sv {array}.v && obj_dir/Vtestbench
+//   iverilog -g2012 -o testbench testbench.sv harness.sv {array}.v && vvp testbench
+//
+// Run it in this folder, or name the folder: +vectors=DIR
+
+`timescale 1ns / 1ps
+
+module testbench;
+    localparam JOBS = {jobs};
+
+    reg clk = 0;
+    reg rst = 1;
+    wire [31:0] jobs_done, mismatches, first_mismatch, violations, cycles;
+    wire hung, finished;
+    reg [31:0] expected [0:JOBS-1];
+    reg [31:0] judged = 0;
+    reg [31:0] failures = 0;
+    string directory;
+
+    harness harness_i (
+        .clk(clk), .rst(rst), .jobs_done(jobs_done), .mismatches(mismatches),
+        .first_mismatch(first_mismatch), .violations(violations), .cycles(cycles),
+        .hung(hung), .finished(finished)
+    );
+
+    always #5 clk = ~clk;
+
+    initial begin
+        if (!$value$plusargs("vectors=%s", directory)) directory = ".";
+        $readmemh({{directory, "/cycles.hex"}}, expected);
+        repeat (4) @(posedge clk);
+        rst <= 0;
+    end
+
+    always @(posedge clk) if (!rst) begin
+        if (jobs_done != judged) begin
+            judged <= jobs_done;
+            $display("matmul %0d: %0d mismatches, %0d broken stream rules, %0d cycles (simulator: %0d)",
+                judged, mismatches, violations, cycles, expected[judged]);
+            if (mismatches != 0) $display("first mismatch: line %0d of o_results.hex", first_mismatch + 1);
+            if (mismatches != 0 || violations != 0 || cycles != expected[judged]) failures <= failures + 1;
+        end else if (finished) begin
+            if (hung) $display("no beat moved for too long");
+            if (hung || failures != 0) $display("FAIL");
+            else $display("PASS: {jobs} matmuls, {rows} result rows");
+            $finish;
+        end
+    end
+endmodule
+"""

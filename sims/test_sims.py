@@ -1,0 +1,128 @@
+"""Simulator against RTL on the quick part of the catalogue, and benches that must notice faults."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cocotb_tools.check_results import get_results
+
+from hwsim.datapath import Array
+from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.mac import Mac
+from rtl import harness, stimuli, verilog
+from rtl.array import PeArray
+from rtl.harness import Job
+from rtl.stimuli import RESULTS
+from sims import amaranth_engine, runner, verilator_engine
+from sims.catalogue import Configuration, catalogue, find
+from sims.faults import FAULTS, Faulty
+from sims.workloads import random_matmul
+
+QUICK = [each for each in catalogue() if each.quick]
+ENGINES = [find("mac-saturating"), find("mac-drawn-00")]
+"""One configuration per engine."""
+
+
+def names(configuration: Configuration) -> str:
+    return configuration.name
+
+
+@pytest.mark.parametrize("configuration", QUICK, ids=names)
+def test_simulator_and_rtl_agree(configuration, tmp_path):
+    named = list(configuration.workloads())
+    outcomes = runner.replay(configuration, [job for _, job in named], tmp_path)
+    for (workload, job), outcome in zip(named, outcomes, strict=True):
+        row = runner.row(configuration, workload, job, outcome)
+        assert row.agrees, row
+
+
+def test_catalogue_is_wide_enough():
+    for datapath in ("mac", "bit_serial"):
+        chosen = [each for each in catalogue() if each.datapath.name() == datapath]
+        assert len({(each.datapath, each.array) for each in chosen}) >= 25
+        assert sum(each.engine == "verilator" for each in chosen) >= 8
+        assert sum(each.quick for each in chosen) >= 5
+        assert {each.engine for each in chosen if each.quick} == {"verilator", "amaranth"}
+        (network,) = [each for each in chosen if each.network]
+        assert network.quick
+        assert (network.array.rows, network.array.cols, network.datapath.lanes) == (8, 8, 8)
+
+
+def a_job(configuration: Configuration, stall: int = 0) -> Job:
+    matmul = random_matmul("ragged", configuration.datapath, configuration.array, seed=4)
+    answer = stimuli.stimuli(configuration.datapath, configuration.array, matmul)
+    return Job(stimuli=answer, stall=stall)
+
+
+def changed(job: Job, name: str, beats: np.ndarray) -> Job:
+    """``job`` with other beats on stream ``name``."""
+    streams = {**job.stimuli.streams, name: beats}
+    return dataclasses.replace(job, stimuli=dataclasses.replace(job.stimuli, streams=streams))
+
+
+@pytest.mark.parametrize("configuration", ENGINES, ids=names)
+def test_one_wrong_golden_value_is_noticed(configuration, tmp_path):
+    good = a_job(configuration)
+    beats = good.stimuli.streams[RESULTS].copy()
+    beats[5, 0] ^= 1
+    first, second = runner.replay(configuration, [changed(good, RESULTS, beats), good], tmp_path)
+    assert (first.mismatches, first.first_mismatch) == (1, 5)
+    assert not runner.row(configuration, "ragged", good, first).agrees
+    assert runner.row(configuration, "ragged", good, second).agrees
+
+
+@pytest.mark.parametrize("configuration", ENGINES, ids=names)
+@pytest.mark.parametrize("error", [-1, 1])
+def test_one_wrong_cycle_is_noticed(configuration, error, tmp_path):
+    job = a_job(configuration)
+    (outcome,) = runner.replay(configuration, [job], tmp_path)
+    wrong = dataclasses.replace(job.stimuli, cycles=job.stimuli.cycles + error)
+    assert runner.row(configuration, "ragged", job, outcome).agrees
+    assert not runner.row(configuration, "ragged", dataclasses.replace(job, stimuli=wrong), outcome).agrees
+
+
+@pytest.mark.parametrize("configuration", ENGINES, ids=names)
+def test_results_that_never_come_are_mismatches(configuration, tmp_path):
+    job = a_job(configuration)
+    short = changed(job, "i_weights", job.stimuli.streams["i_weights"][:-1])
+    assert runner.replay(configuration, [short], tmp_path)[0].mismatches > 0
+
+
+@pytest.mark.parametrize("configuration", ENGINES, ids=names)
+def test_beats_left_over_break_a_rule(configuration, tmp_path):
+    job = a_job(configuration)
+    beats = job.stimuli.streams["i_quantizers"]
+    outcome = runner.replay(configuration, [changed(job, "i_quantizers", beats[[*range(len(beats)), -1]])], tmp_path)
+    assert outcome[0].violations > 0
+
+
+SMALL = Array(rows=2, cols=2)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("engine", ["verilator", "amaranth"])
+def test_broken_stream_rules_are_noticed(engine, fault, tmp_path):
+    datapath = Mac(lanes=2, weight_bits=4, scale_bits=0)
+    matmul = random_matmul("ragged", datapath, SMALL, seed=5)
+    job = Job(stimuli=stimuli.stimuli(datapath, SMALL, matmul), stall=128)
+    broken = Faulty(PeArray(datapath, SMALL), fault)
+    if engine == "amaranth":
+        (outcome,) = amaranth_engine.replay(broken, [job])
+    else:
+        build = verilator_engine.build_harness(broken, stimuli.layouts(datapath, SMALL))
+        (outcome,) = verilator_engine.replay(build, datapath, SMALL, [job], tmp_path)
+    assert outcome.violations > 0
+
+
+@pytest.mark.parametrize("datapath", [Mac(lanes=2), BitSerial(lanes=2, skip="zero")], ids=lambda d: d.name())
+def test_stream_rules_cycle_by_cycle(datapath, tmp_path):
+    layouts = stimuli.layouts(datapath, SMALL)
+    matmul = random_matmul("ragged", datapath, SMALL, seed=6)
+    harness.write_jobs(tmp_path, layouts, [Job(stimuli=stimuli.stimuli(datapath, SMALL, matmul))])
+    ports = ["clk", "rst", *(f"{name}__{part}" for name in layouts for part in ("payload", "valid", "ready"))]
+    rtl = verilog.emit(PeArray(datapath, SMALL), "array")
+    build = verilator_engine.compile_verilog({"array.v": rtl}, "array", ports)
+    results = verilator_engine.run_bench(
+        build, f"bench_{datapath.name()}", tmp_path, "keeps_stream_rules", {"VECTORS": str(tmp_path)}
+    )
+    assert get_results(results) == (1, 0)

