@@ -13,7 +13,7 @@ A `Rule` promises cycles and events only.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -61,7 +61,7 @@ class Component:
 
     name: str
     count: int
-    parameters: dict[str, float]
+    parameters: Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

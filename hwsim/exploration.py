@@ -102,7 +102,7 @@ def sweep(
     pairs = [(subject, design) for subject in chosen for design in designs]
     rows = [_row(subject, design, batch) for subject, design in track(pairs, "sweep", progress)]
     frame = pd.DataFrame(rows)
-    return frame.reindex(columns=frame.columns.union(TOTALS, sort=False))
+    return frame.reindex(columns=frame.columns.union(list(TOTALS), sort=False))
 
 
 def _designs(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base: Design | None) -> list[Design]:

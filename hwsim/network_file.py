@@ -7,8 +7,6 @@ operators are looked up in a fixed table and every value is checked.
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import safetensors
 import safetensors.numpy
 
 from hwsim.errors import HwsimError, NetworkError
+from hwsim.files import write_atomically
 from hwsim.operators import OPERATORS, Operator
 from hwsim.packing import pack, unpack
 from hwsim.qtensor import QTensor
@@ -80,22 +79,6 @@ def save(network: Any, path: Path) -> None:
     header = {"hwsim": json.dumps({**metadata, "sha256": digest(metadata, tensors)}, allow_nan=False)}
     data = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, metadata=header)
     write_atomically(path, data)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a temporary file in the same folder and renames it: never a half-written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def load(cls: type, path: Path) -> Any:

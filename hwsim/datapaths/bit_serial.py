@@ -58,9 +58,9 @@ class BitSerial(IntegerDatapath):
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
         encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
-        variable_shift = {"shifted_bits": self.lanes * self.activation_bits * (self.skip == "zero")}
+        shifted_bits = self.lanes * self.activation_bits * (self.skip == "zero")
         return (
-            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters() | variable_shift),
+            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters() | {"shifted_bits": shifted_bits}),
             Component("bit_serial.encoder", array.cols, encoder),
             *super().components(array),
         )

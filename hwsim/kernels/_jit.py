@@ -26,9 +26,9 @@ def _cache_folder() -> Path:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())
+    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 
-def jit(*signature: Any, parallel: bool = False) -> Callable[[Callable], Any]:
+def jit(*, parallel: bool = False) -> Callable[[Callable], Any]:
     """``numba.njit`` with the project's options: cached, nogil, no fastmath."""
-    return numba.njit(*signature, cache=True, nogil=True, parallel=parallel, error_model="numpy")
+    return numba.njit(cache=True, nogil=True, parallel=parallel, error_model="numpy")
