@@ -1,0 +1,48 @@
+"""One look for all figures: colours, type and layout that work on light and dark pages."""
+
+import plotly.graph_objects as go
+
+PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999", "#EE7733")
+"""Paul Tol's "bright" scheme: distinct for all kinds of colour vision."""
+
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "x")
+INK = "#808791"
+"""Grey that stays readable (contrast above 3.5) on white and on near-black."""
+GRID = "rgba(128, 135, 145, 0.25)"
+
+
+def layout(figure: go.Figure, height: int) -> go.Figure:
+    """Applies the house look to ``figure`` and returns it; its width follows the page."""
+    figure.update_layout(
+        template="none",
+        height=height,
+        autosize=True,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        margin={"l": 12, "r": 12, "t": 16, "b": 12},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        hoverlabel={"align": "left", "font": {"size": 12, "family": "ui-monospace, monospace"}},
+    )
+    axes = {
+        "automargin": True, "gridcolor": GRID, "linecolor": INK, "zeroline": False, "ticks": "outside",
+        "tickcolor": INK, "title_standoff": 8,
+    }  # fmt: skip
+    figure.update_xaxes(**axes)
+    figure.update_yaxes(**axes)
+    return figure
+
+
+def escape(text: str) -> str:
+    """``text`` so that plotly draws it literally: it reads a little HTML in every label."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def colour(index: int) -> str:
+    """The colour of series ``index``."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def symbol(index: int) -> str:
+    """The marker of series ``index``."""
+    return SYMBOLS[index % len(SYMBOLS)]

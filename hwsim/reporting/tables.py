@@ -1,0 +1,119 @@
+"""The tables of a report: heads and cells as text, ready for HTML."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from hwsim.exploration import flat, pareto
+from hwsim.plotting import metrics
+from hwsim.result import Result
+from hwsim.technology.rows import EnergyRow
+
+OBJECTIVES = ("energy_pj", "latency_s", "area_um2", "edp_js")
+RANKED = ("latency_s", "energy_pj", "area_um2", "edp_js", "tops_per_w", "accuracy")
+RANKED_PER_NETWORK = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Heads, rows of text, which columns are numbers, and the network that each row belongs to."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: frozenset[int] = frozenset()
+    groups: Sequence[str] = ()
+
+
+def swept(frame: pd.DataFrame) -> Table:
+    """Design keys that take more than one value, and their values."""
+    keys = list(dict.fromkeys(key for text in frame["design"].unique() for key, _ in flat(json.loads(text))))
+    rows = []
+    for key in keys:
+        values = [value for value in frame[key].dropna().unique()] if key in frame else []
+        if len(values) > 1:
+            rows.append((key, ", ".join(_plain(value) for value in sorted(values, key=_order))))
+    return Table(("Parameter", "Values"), rows)
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def best(points: pd.DataFrame) -> Table:
+    """Each network's best point by each objective."""
+    rows, groups = [], []
+    for name, group in points.groupby("workload", sort=False):
+        for column in OBJECTIVES:
+            row = group.loc[group[column].idxmin()]
+            rows.append((str(name), metrics.find(column).title, metrics.show(column, row[column]), row["label"]))
+            groups.append(str(name))
+    return Table(("Network", "Best by", "Value", "Design"), rows, frozenset({2}), groups)
+
+
+def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
+    """Each network's ``count`` best points by EDP; a star marks the front of latency, energy and area."""
+    columns = [column for column in RANKED if column in points]
+    heads = ["#", "Network", "Design", *(metrics.find(column).title for column in columns), "Front", "Verified"]
+    rows, groups = [], []
+    for name, group in points.groupby("workload", sort=False):
+        front = set(pareto(group).index)
+        for rank, (index, row) in enumerate(group.nsmallest(count, "edp_js").iterrows(), 1):
+            values = [metrics.show(column, row[column]) for column in columns]
+            star = "★" if index in front else ""
+            rows.append((str(rank), str(name), row["label"], *values, star, row["verified"]))
+            groups.append(str(name))
+    return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}), groups)
+
+
+def infeasible(frame: pd.DataFrame) -> Table:
+    """Why points have no totals, how many, and one of them."""
+    bad = frame[frame["error"] != ""]
+    rows = [
+        (str(name), str(len(group)), str(error), group["label"].iloc[0])
+        for (name, error), group in bad.groupby(["workload", "error"], sort=False)
+    ]
+    return Table(("Network", "Points", "Why", "One of them"), rows, frozenset({1}))
+
+
+def layers(result: Result) -> Table:
+    """Cycles, bound, utilization and energy of each layer."""
+    heads = (
+        "Layer", "M x N x K", "MACs", "Compute cycles", "Memory cycles", "Cycles", "Bound by", "Utilization", "Energy",
+        "Verified",
+    )  # fmt: skip
+    rows = []
+    for layer in result.layers:
+        matmul = layer.kind == "matmul"
+        shape = " x ".join(map(str, layer.shape)) + (f" ({layer.matmuls} times)" if layer.matmuls > 1 else "")
+        rows.append(
+            (
+                layer.name, shape if matmul else "host operator", f"{layer.macs:,}" if matmul else "",
+                f"{layer.compute_cycles:,}", f"{layer.memory_cycles:,}", f"{layer.cycles:,}",
+                layer.bound.replace("_", " "), f"{layer.utilization:.1%}" if matmul else "",
+                metrics.show("energy_pj", layer.energy_pj()), layer.verified,
+            )
+        )  # fmt: skip
+    return Table(heads, rows, frozenset({2, 3, 4, 5, 7, 8}))
+
+
+def sources(results: Sequence[Result]) -> Table:
+    """Every technology row that the results used: what, value, status, error and source."""
+    found: dict[tuple[str, ...], None] = {}
+    for result in results:
+        used = [event.row for layer in result.layers for event in layer.events if event.row and event.count]
+        for row in [*used, *(part.row for part in result.parts)]:
+            energy = isinstance(row, EnergyRow)
+            what = f"{row.component} {row.action}" if isinstance(row, EnergyRow) else row.component
+            volt = f"{row.voltage_v:g} V" if row.voltage_v else ""
+            error = f"{row.error_pct:g} %" if row.error_pct is not None else ""
+            kind = "energy" if energy else "area"
+            found[(kind, what, result.design.technology, volt, row.status, error, row.source)] = None
+    heads = ("Table", "Row", "Technology", "Supply", "Status", "Error", "Source")
+    return Table(heads, sorted(found))
