@@ -20,8 +20,8 @@ SHARED_EVENTS = (
 )
 """What every integer array does beside its PEs; the last two of a datapath's events."""
 
-MAX_EXACT_FLOAT = 1 << 24
-"""Integers up to this magnitude, and so their sums below it, are exact in float32."""
+MAX_EXACT_FLOAT32 = 1 << 24
+"""Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -176,28 +176,18 @@ def _offset(w: Operand) -> np.ndarray:
 
 
 def _exact_matmul(x: np.ndarray, w: Operand, activation_bits: int) -> np.ndarray:
-    """Sums that cannot overflow are order-free: float32 BLAS over slices of K that stay exact.
+    """Sums that cannot overflow are order-free: floating-point BLAS, where it stays exact.
 
-    Every product and partial sum of a slice is an integer below 2**24, so float32 holds it
-    exactly in any order, with or without fused multiply-add.
+    Scales and offsets fold into the weights. float32 holds every partial sum of whole numbers
+    below 2**24 exactly, in any order, with or without fused multiply-add; float64 those below
+    2**53, more than the 32 bits that `supports` proved enough.
     """
-    values = w.integers
-    product = (1 << (activation_bits - 1)) * max(1, int(np.abs(w.codebook).max()))
-    step = max(1, MAX_EXACT_FLOAT // product)
-    if w.groups > 1:
-        step = min(step, w.group_size)
-    a = x.astype(np.float32)
-    v = values.astype(np.float32)
-    result = np.zeros((x.shape[0], w.n), dtype=np.int32)
-    for group in range(w.groups):
-        start, stop = group * w.group_size, min((group + 1) * w.group_size, w.k)
-        for low in range(start, stop, step):
-            high = min(low + step, stop)
-            part = (a[:, low:high] @ v[:, low:high].T).astype(np.int32)
-            if (w.scale[:, group] != 1).any():
-                part *= w.scale[:, group]
-            result += part
-        if w.offset is not None:
-            total = x[:, start:stop].sum(axis=1, dtype=np.int64).astype(np.int32)
-            result += total[:, None] * w.offset[:, group]
-    return result
+    index = w.group_index
+    folded = w.integers * w.scale[:, index]
+    if w.offset is not None:
+        folded += w.offset[:, index]
+    largest = 1 << (activation_bits - 1)
+    bound = int(np.abs(folded).max(axis=0).sum(dtype=np.int64)) * largest
+    if bound < MAX_EXACT_FLOAT32:
+        return (x.astype(np.float32) @ folded.astype(np.float32).T).astype(np.int32)
+    return (x.astype(np.float64) @ folded.astype(np.float64).T).astype(np.int32)

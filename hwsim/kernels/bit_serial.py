@@ -1,8 +1,9 @@
 """Cycles and events of the bit-serial array.
 
 ``params`` is int64 ``[rows, cols, lanes, scale_stage]``; ``activation`` is float64
-``[zero_fraction, toggle_rate]``; ``stats`` is int64 ``[non-zero terms, column cycles, compute cycles of column tile 0, 1, ...]`` where column
-cycles are compute cycles summed over the columns in use.
+``[zero_fraction, toggle_rate]``; ``stats`` is int64 ``[non-zero terms, column cycles, compute
+cycles of column tile 0, 1, ...]`` where column cycles are compute cycles summed over the
+columns in use.
 """
 
 import numba
