@@ -1,0 +1,72 @@
+"""``python -m hwsim.models``: train, export, measure. ``--table``: measure what is shipped."""
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+import safetensors.numpy
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hwsim.errors import MissingExtraError
+from hwsim.models import accuracy
+from hwsim.network_file import write_atomically
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@click.command()
+@click.option("--table", "only_table", is_flag=True, help="Print the accuracy table of the shipped files.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DATA, show_default=True,
+              help="Folder that receives digits.safetensors and networks/.")  # fmt: skip
+def main(only_table: bool, out: Path) -> None:
+    """Train the digits networks (about three minutes, seeded) and write them as network files."""
+    if only_table:
+        click.echo(accuracy.table())
+        return
+    _train(out)
+    if out == DATA:
+        click.echo(accuracy.table())
+
+
+def _train(out: Path) -> None:
+    try:
+        import torch
+
+        from hwsim.models import training
+        from hwsim.torch import fake_quant
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"training ({error.name})", "torch,dev") from None
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    images, held_out, labels, held_out_labels = training.split_digits()
+    write_atomically(
+        out / "digits.safetensors",
+        safetensors.numpy.save({"images": held_out, "labels": held_out_labels.astype(np.uint8)}),
+    )
+    trainer = training.Trainer(images, labels)
+    columns = TextColumn("{task.description:12}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for name, epochs in trainer.MODELS:
+            task = progress.add_task(name, total=epochs)
+            trainer.train(name, epochs, lambda task=task: progress.advance(task))  # type: ignore[misc]
+    x = training.to_input(held_out)
+    results = {}
+    for name, model, reference in trainer.sources():
+        network = trainer.export(name, model, out / "networks")
+        expected, got = fake_quant(network, x), accuracy.logits(network, x.numpy())
+        results[name] = {
+            "float": training.accuracy(reference, x, held_out_labels),
+            "trained": training.accuracy(model, x, held_out_labels),
+            "fake_quant": float((expected.argmax(axis=1) == held_out_labels).mean()),
+            "hwsim": float((got.argmax(axis=1) == held_out_labels).mean()),
+            "same_predictions": bool((expected.argmax(axis=1) == got.argmax(axis=1)).all()),
+            "max_logit_difference": float(np.abs(expected - got).max()),
+            "max_logit": float(np.abs(expected).max()),
+        }
+    write_atomically(out / "networks" / "accuracy.json", (json.dumps(results, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Rewrites of a traced model: batch norms, ReLUs and signs move into the steps before them."""
+
+import dataclasses
+
+import numpy as np
+
+from hwsim.formats import quantize
+from hwsim.lowering import lower
+from hwsim.torch.graph import Activation, Affine, End, Entry, Geometry, Graph, Join, Pooling, Product
+
+WIDE_LEVELS = 1 << 22
+"""Calibrated peak of values that no matmul reads; int32 leaves them headroom."""
+
+
+def fuse(graph: Graph) -> None:
+    """Applies every rewrite, in place."""
+    for name in list(graph.entries):
+        while name in graph.entries and _absorb_user(graph, graph.entries[name]):
+            pass
+    for entry in list(graph.entries.values()):
+        if isinstance(entry.step, Activation) and entry.step.end != End(low=0.0):
+            ones = np.ones(entry.shape[0])
+            graph.replace(entry, Affine(gain=ones, bias=np.zeros_like(ones), end=entry.step.end))
+    for entry in list(graph.entries.values()):
+        if isinstance(entry.step, Affine):
+            _settle_affine(graph, entry)
+
+
+def _absorb_user(graph: Graph, entry: Entry) -> bool:
+    """Merges the sole user of ``entry`` into it, if both allow it."""
+    step = entry.step
+    user = graph.sole_user(entry.name)
+    if user is None or not isinstance(step, Product | Affine | Join | Pooling) or step.end.sign:
+        return False
+    if isinstance(step, Pooling) and step.kind == "max":
+        return False
+    if isinstance(user.step, Affine) and isinstance(step, Product) and not step.end.clamps:
+        if step.geometry is None and len(entry.shape) != 1:
+            return False
+        gain, bias = user.step.gain, user.step.bias
+        merged = dataclasses.replace(step, gain=step.gain * gain, bias=step.bias * gain + bias, end=user.step.end)
+        graph.absorb(entry, user, merged)
+        return True
+    if isinstance(user.step, Activation):
+        end = user.step.end
+        if end.sign and (step.end.clamps or not isinstance(step, Product | Affine)):
+            return False
+        merged_end = End(low=max(step.end.low, end.low), high=min(step.end.high, end.high), sign=end.sign)
+        graph.absorb(entry, user, dataclasses.replace(step, end=merged_end))
+        return True
+    return False
+
+
+def _settle_affine(graph: Graph, entry: Entry) -> None:
+    """A per-channel gain that a requantizer cannot apply becomes a product of its own.
+
+    Requantizer multipliers are positive and biases are int32; a depthwise convolution (on
+    vectors: a diagonal matrix) takes any gain.
+    """
+    step = entry.step
+    assert isinstance(step, Affine)
+    peak = graph.entries[entry.inputs[0]].peak
+    reach = (1 << 30) / WIDE_LEVELS * peak * step.gain
+    if step.end.sign or (step.gain == 1).all() or ((step.gain > 0) & (np.abs(step.bias) < reach)).all():
+        return
+    axes = len(entry.shape) - 1
+    if axes == 0:
+        weight, geometry = np.diag(step.gain), None
+    else:
+        weight = step.gain.reshape(-1, *[1] * (axes + 1))
+        ones, zeros = (1,) * axes, (0,) * axes
+        geometry = Geometry(stride=ones, padding=zeros, dilation=ones, groups=len(step.gain), pad_value=0.0)
+    graph.replace(entry, Product(
+        weight=lower(quantize(weight, "int8")), gain=np.ones_like(step.gain), bias=step.bias,
+        geometry=geometry, end=step.end,
+    ))  # fmt: skip

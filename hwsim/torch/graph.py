@@ -1,0 +1,144 @@
+"""A traced model in real numbers: what export knows between PyTorch and integers."""
+
+import dataclasses
+import math
+from typing import Literal
+
+import numpy as np
+
+from hwsim.operators import Shape
+from hwsim.qtensor import QTensor
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class End:
+    """What happens to a result before it is stored: clamp to ``[low, high]``, or its sign."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    sign: bool = False
+
+    @property
+    def clamps(self) -> bool:
+        """Whether a bound is finite."""
+        return math.isfinite(self.low) or math.isfinite(self.high)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """The network's input."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Strides of a convolution; one entry per spatial axis."""
+
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    groups: int
+    pad_value: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Product:
+    """``end(gain[n] * (x @ weight[n]) + bias[n])``; a convolution if it has a geometry."""
+
+    weight: QTensor
+    gain: np.ndarray
+    bias: np.ndarray
+    geometry: Geometry | None = None
+    end: End = End()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Affine:
+    """``end(gain[c] * x + bias[c])`` along the channel axis."""
+
+    gain: np.ndarray
+    bias: np.ndarray
+    end: End = End()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Activation:
+    """A clamp or sign that no other step has taken up yet."""
+
+    end: End
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pooling:
+    """Largest or average value of windows; ``divisor`` is what sums are divided by."""
+
+    kind: Literal["max", "average"]
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    divisor: int = 1
+    end: End = End()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Join:
+    """Sum or concatenation along the channel axis."""
+
+    kind: Literal["add", "concat"]
+    end: End = End()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flattening:
+    """All axes but the batch become one."""
+
+
+Step = Source | Product | Affine | Activation | Pooling | Join | Flattening
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Entry:
+    """One step: its name, where it stands in the model, and what calibration saw.
+
+    Attributes:
+        path: module path and operator, for error messages.
+        shape: of the result, without the batch axis.
+        peak: largest magnitude of the result over the samples.
+    """
+
+    name: str
+    path: str
+    step: Step
+    inputs: tuple[str, ...]
+    shape: Shape
+    peak: float
+
+
+@dataclasses.dataclass(kw_only=True)
+class Graph:
+    """Entries by name in topological order; ``output`` names the result."""
+
+    entries: dict[str, Entry] = dataclasses.field(default_factory=dict)
+    output: str = ""
+
+    def users(self, name: str) -> list[Entry]:
+        """The entries that read ``name``."""
+        return [entry for entry in self.entries.values() if name in entry.inputs]
+
+    def sole_user(self, name: str) -> Entry | None:
+        """The only reader of ``name``, if there is exactly one and it is not the output."""
+        users = self.users(name)
+        return users[0] if len(users) == 1 and name != self.output else None
+
+    def replace(self, entry: Entry, step: Step) -> None:
+        """Gives ``entry`` another step."""
+        self.entries[entry.name] = dataclasses.replace(entry, step=step)
+
+    def absorb(self, entry: Entry, user: Entry, step: Step) -> None:
+        """``entry`` becomes ``step`` and does what its sole ``user`` did; the user goes."""
+        self.entries[entry.name] = dataclasses.replace(entry, step=step, peak=user.peak)
+        del self.entries[user.name]
+        for other in self.users(user.name):
+            inputs = tuple(entry.name if name == user.name else name for name in other.inputs)
+            self.entries[other.name] = dataclasses.replace(other, inputs=inputs)
+        if self.output == user.name:
+            self.output = entry.name

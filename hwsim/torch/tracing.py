@@ -1,0 +1,186 @@
+"""From an `nn.Module` and samples to a graph of steps in real numbers."""
+
+import copy
+import fnmatch
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from hwsim.errors import ExportError, FormatError, nearest
+from hwsim.qtensor import QTensor
+from hwsim.torch import translation
+from hwsim.torch.graph import Entry, Graph, Source
+from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
+from hwsim.torch.weights import WeightFormat, Weights
+
+PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, QuantLinear, QuantConv2d)
+SHAPE_FUNCTIONS = (getattr, operator.getitem, operator.mul, operator.floordiv)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, QuantConv2d | QuantLinear | Sign) or super().is_leaf_module(m, module_qualified_name)
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a traced model and keeps shape and largest magnitude of every tensor."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.peaks: dict[str, float] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, torch.Tensor) and n.op not in ("get_attr", "output"):
+            self.shapes[n.name] = tuple(result.shape)
+            self.peaks[n.name] = float(result.abs().max()) if result.numel() else 0.0
+        return result
+
+
+def trace(
+    model: nn.Module, samples: torch.Tensor | np.ndarray, weights: Weights, overrides: Mapping[str, Weights]
+) -> Graph:
+    """The steps that ``model`` (left as it is) takes in evaluation mode on ``samples``.
+
+    Calibration runs with the quantized weights. ExportError names the module path and
+    operator of whatever cannot be exported.
+    """
+    copied = copy.deepcopy(model if type(model) not in translation.HANDLERS else nn.Sequential(model)).eval()
+    batch = _check_samples(copied, samples)
+    try:
+        traced = fx.GraphModule(copied, _Tracer().trace(copied))
+    except Exception as error:
+        raise ExportError(f"the model cannot be traced: {_first_line(error)}") from None
+    traced.graph.eliminate_dead_code()
+    quantized = _quantize_products(traced, weights, overrides)
+    recorder = _Recorder(traced)
+    try:
+        with torch.no_grad():
+            recorder.run(batch)
+    except Exception as error:
+        raise ExportError(
+            f"the model does not run on sample_inputs of shape {tuple(batch.shape)}: {_first_line(error)}"
+        ) from None
+    return _translate(traced, recorder, quantized, len(batch))
+
+
+def _check_samples(model: nn.Module, samples: torch.Tensor | np.ndarray) -> torch.Tensor:
+    batch = torch.as_tensor(samples)
+    if not batch.is_floating_point():
+        raise ExportError(f"sample_inputs are {batch.dtype}, expected floating point")
+    if batch.ndim < 2 or batch.numel() == 0:
+        raise ExportError(f"sample_inputs have shape {tuple(batch.shape)}, expected [batch, ...] with samples")
+    if not torch.isfinite(batch).all():
+        raise ExportError("sample_inputs hold NaN or infinity")
+    parameter = next(model.parameters(), None)
+    return batch if parameter is None else batch.to(parameter)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _quantize_products(
+    traced: fx.GraphModule, weights: Weights, overrides: Mapping[str, Weights]
+) -> dict[str, QTensor]:
+    """Quantizes every Linear and Conv; plain ones compute with the decoded weights from now on."""
+    paths = [
+        name
+        for name in dict.fromkeys(str(n.target) for n in traced.graph.nodes if n.op == "call_module")
+        if type(traced.get_submodule(name)) in PRODUCTS
+    ]
+    for pattern in overrides:
+        if not fnmatch.filter(paths, pattern):
+            raise ExportError(f"override {pattern!r} matches no layer; {nearest(pattern, paths)}")
+    quantized = {}
+    for path in paths:
+        module = traced.get_submodule(path)
+        override = next((spec for key, spec in overrides.items() if fnmatch.fnmatchcase(path, key)), None)
+        try:
+            if isinstance(module, QuantLinear | QuantConv2d):
+                if override is not None and WeightFormat.parse(override) != module.weight_format:
+                    raise FormatError(f"it was trained as ({module.weight_format}) and cannot be overridden")
+                quantized[path] = module.weight_format.quantize(module.weight)
+            else:
+                chosen = WeightFormat.parse(weights if override is None else override)
+                quantized[path] = chosen.quantize(module.weight)
+                module.weight.data = torch.tensor(quantized[path].dequantize()).to(module.weight)
+        except FormatError as error:
+            raise ExportError(f"{path}: {error}") from None
+    return quantized
+
+
+def _translate(traced: fx.GraphModule, recorder: _Recorder, quantized: dict[str, QTensor], batch: int) -> Graph:
+    graph = Graph()
+    aliases: dict[fx.Node, str] = {}
+    for node in traced.graph.nodes:
+        if node.op == "output":
+            result = node.args[0]
+            if not isinstance(result, fx.Node) or result not in aliases:
+                raise ExportError("the model must return one tensor that it computed")
+            graph.output = aliases[result]
+            return graph
+        if node.op == "get_attr" or (node.name not in recorder.shapes and _only_shapes(node)):
+            continue
+        path = _path(node)
+        if node.name not in recorder.shapes:
+            raise translation.unsupported(path, _operator(traced, node))
+        shape = recorder.shapes[node.name]
+        if not np.isfinite(recorder.peaks[node.name]):
+            raise ExportError(f"{path}: its result on sample_inputs is not finite")
+        inputs = [aliases[i] for i in node.all_input_nodes if i in aliases]
+        if node.op == "placeholder":
+            if graph.entries:
+                raise ExportError(f"the model has a second input, {node.name!r}; one is supported")
+            step: translation.Translated = Source()
+        else:
+            call = translation.Call(
+                node=node, path=path, operator=_operator(traced, node),
+                module=traced.get_submodule(str(node.target)) if node.op == "call_module" else None,
+                weight=quantized.get(str(node.target)), shapes=recorder.shapes, output=shape,
+            )  # fmt: skip
+            step = translation.translate(call)
+            inputs = [aliases[i] for i in call.operands]
+        if step is None:
+            aliases[node] = inputs[0]
+            continue
+        if not shape or shape[0] != batch:
+            raise ExportError(f"{path}: its result of shape {shape} has lost the batch axis")
+        name = _unused(graph, "input" if node.op == "placeholder" else str(node.target)
+                       if node.op == "call_module" else node.name)  # fmt: skip
+        graph.entries[name] = Entry(
+            name=name, path=path, step=step, inputs=tuple(inputs), shape=shape[1:],
+            peak=recorder.peaks[node.name],
+        )  # fmt: skip
+        aliases[node] = name
+    raise ExportError("the model returns nothing")
+
+
+def _only_shapes(node: fx.Node) -> bool:
+    """Whether ``node`` merely reads or computes sizes."""
+    return node.target in SHAPE_FUNCTIONS or node.target in ("size", "dim")
+
+
+def _path(node: fx.Node) -> str:
+    if node.op == "call_module":
+        return str(node.target)
+    stack = list(node.meta.get("nn_module_stack") or {})
+    return f"{stack[-1]}.{node.name}" if stack and stack[-1] else node.name
+
+
+def _operator(traced: fx.GraphModule, node: fx.Node) -> str:
+    if node.op == "call_module":
+        return type(traced.get_submodule(str(node.target))).__name__
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+
+
+def _unused(graph: Graph, name: str) -> str:
+    chosen, count = name, 1
+    while chosen in graph.entries:
+        chosen, count = f"{name}_{count}", count + 1
+    return chosen

@@ -1,0 +1,268 @@
+"""One traced PyTorch call to one step: the table of what export supports."""
+
+import dataclasses
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from hwsim.errors import ExportError
+from hwsim.qtensor import QTensor
+from hwsim.torch.graph import Activation, Affine, End, Flattening, Geometry, Join, Pooling, Product, Step
+from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
+
+SUPPORTED = (
+    "Linear, Conv1d/2d, BatchNorm1d/2d, ReLU, ReLU6, Hardtanh, max, average and adaptive pooling, flatten or "
+    "reshape to (batch, -1), add, cat on dim 1, Dropout, Identity, hwsim.torch.QuantLinear/QuantConv2d/Sign"
+)
+Translated = Step | None
+"""A step, or None for a call that passes its input on."""
+
+
+def unsupported(path: str, name: str) -> ExportError:
+    """The error for an operator that export does not know."""
+    return ExportError(f"{path}: operator {name} is not supported; supported: {SUPPORTED}")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Call:
+    """One call in a traced model.
+
+    Attributes:
+        operands: the nodes whose tensors the step reads; filled in by `translate`.
+        weight: of a product, quantized.
+        shapes: of every tensor, with the batch axis.
+    """
+
+    node: fx.Node
+    path: str
+    operator: str
+    module: nn.Module | None
+    weight: QTensor | None
+    shapes: dict[str, tuple[int, ...]]
+    output: tuple[int, ...]
+    operands: list[fx.Node] = dataclasses.field(default_factory=list)
+
+    def refuse(self, problem: str) -> ExportError:
+        """An error that names the call."""
+        return ExportError(f"{self.path}: operator {self.operator}: {problem}")
+
+    def option(self, name: str, index: int, default: Any = None) -> Any:
+        """A module's attribute, or a function's argument by position or name."""
+        if self.module is not None:
+            return getattr(self.module, name, default)
+        return self.node.args[index] if len(self.node.args) > index else self.node.kwargs.get(name, default)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first operand, with the batch axis."""
+        return self.shapes[self.operands[0].name]
+
+    def spatial(self, value: Any, rank: int) -> tuple[int, ...]:
+        """``value`` per spatial axis."""
+        return tuple(value) if isinstance(value, tuple | list) and len(value) == rank else (_only(value),) * rank
+
+
+def _only(value: Any) -> int:
+    return int(value[0]) if isinstance(value, tuple | list) else int(value)
+
+
+def translate(call: Call) -> Translated:
+    """The step of ``call``; ExportError if there is none for it."""
+    node = call.node
+    key = type(call.module) if call.module is not None else node.target
+    handler = HANDLERS.get(key)
+    if handler is None:
+        raise unsupported(call.path, call.operator)
+    if handler not in (_add, _concat):
+        first = node.args[0] if node.args else node.kwargs.get("input")
+        if not isinstance(first, fx.Node) or first.name not in call.shapes:
+            raise call.refuse("its input is not an activation")
+        call.operands = [first]
+    step = handler(call)
+    in_place = call.option("inplace", -1, False) if call.module is not None else (
+        node.kwargs.get("inplace", False) or key is operator.iadd or (isinstance(key, str) and key.endswith("_"))
+    )  # fmt: skip
+    if in_place and len(call.operands[0].users) > 1:
+        raise call.refuse("it works in place on a value that is used elsewhere; use the form that is not in place")
+    return step
+
+
+def _product(call: Call) -> Product:
+    module, weight = call.module, call.weight
+    assert isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
+    assert weight is not None
+    bias = np.zeros(weight.n) if module.bias is None else _array(module.bias)
+    geometry = None if isinstance(module, nn.Linear) else _geometry(call, module)
+    return Product(weight=weight, gain=np.ones(weight.n), bias=bias, geometry=geometry)
+
+
+def _geometry(call: Call, module: nn.Conv1d | nn.Conv2d) -> Geometry:
+    rank = len(module.kernel_size)
+    if len(call.input_shape) != rank + 2:
+        raise call.refuse(f"its input of shape {call.input_shape} has no batch axis")
+    if module.padding_mode != "zeros":
+        raise call.refuse(f"padding_mode {module.padding_mode!r} is not supported, only 'zeros'")
+    padding = module.padding
+    if padding == "valid":
+        padding = (0,) * rank
+    elif padding == "same":
+        total = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+        if any(t % 2 for t in total):
+            raise call.refuse(f"padding 'same' of kernel {module.kernel_size} pads unevenly; pad explicitly")
+        padding = tuple(t // 2 for t in total)
+    return Geometry(
+        stride=tuple(module.stride), padding=tuple(padding), dilation=tuple(module.dilation),
+        groups=module.groups, pad_value=float(getattr(module, "pad_value", 0.0)),
+    )  # fmt: skip
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().astype(np.float64)
+
+
+def _batch_norm(call: Call) -> Affine:
+    module = call.module
+    assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    if module.running_mean is None or module.running_var is None:
+        raise call.refuse("it has no running statistics (track_running_stats=False)")
+    gain = 1 / np.sqrt(_array(module.running_var) + module.eps)
+    shift = np.zeros_like(gain)
+    if module.affine:
+        gain, shift = gain * _array(module.weight), _array(module.bias)
+    return Affine(gain=gain, bias=shift - _array(module.running_mean) * gain)
+
+
+def _relu(call: Call) -> Activation:
+    return Activation(end=End(low=0.0))
+
+
+def _hardtanh(call: Call) -> Activation:
+    if call.operator.lower() == "relu6":
+        return Activation(end=End(low=0.0, high=6.0))
+    low, high = float(call.option("min_val", 1, -1.0)), float(call.option("max_val", 2, 1.0))
+    return Activation(end=End(low=low, high=high))
+
+
+def _sign(call: Call) -> Activation:
+    return Activation(end=End(sign=True))
+
+
+def _pooling_rank(call: Call) -> int:
+    rank = 1 if "1d" in call.operator.lower() else 2
+    if call.module is None and call.operator == "fn":  # torch names its dispatchers of max pooling so
+        rank = 1 if call.node.target is functional.max_pool1d else 2
+    if len(call.input_shape) != rank + 2:
+        raise call.refuse(f"its input of shape {call.input_shape} has no batch axis")
+    return rank
+
+
+def _max_pool(call: Call) -> Pooling:
+    rank = _pooling_rank(call)
+    if call.spatial(call.option("dilation", 4, 1), rank) != (1,) * rank:
+        raise call.refuse("dilation is not supported")
+    if call.option("ceil_mode", 5, False) or call.option("return_indices", 6, False):
+        raise call.refuse("ceil_mode and return_indices are not supported")
+    return _pooling(call, rank, "max")
+
+
+def _average_pool(call: Call) -> Pooling:
+    rank = _pooling_rank(call)
+    if call.option("ceil_mode", 4, False):
+        raise call.refuse("ceil_mode is not supported")
+    step = _pooling(call, rank, "average")
+    if any(step.padding) and not call.option("count_include_pad", 5, True):
+        raise call.refuse("count_include_pad=False is not supported with padding")
+    divisor = call.option("divisor_override", 6, None)
+    return dataclasses.replace(step, divisor=divisor or math.prod(step.kernel))
+
+
+def _pooling(call: Call, rank: int, kind: Any) -> Pooling:
+    kernel = call.spatial(call.option("kernel_size", 1), rank)
+    stride = call.option("stride", 2, None)
+    return Pooling(
+        kind=kind, kernel=kernel, stride=kernel if not stride else call.spatial(stride, rank),
+        padding=call.spatial(call.option("padding", 3, 0), rank),
+    )  # fmt: skip
+
+
+def _adaptive(kind: Any) -> Callable[[Call], Pooling]:
+    def translate_adaptive(call: Call) -> Pooling:
+        rank = _pooling_rank(call)
+        if call.option("return_indices", 2, False):
+            raise call.refuse("return_indices is not supported")
+        sizes, out = call.input_shape[2:], call.output[2:]
+        if any(size % o for size, o in zip(sizes, out, strict=True)):
+            raise call.refuse(f"windows from {sizes} to {out} differ in size; choose divisors of {sizes}")
+        kernel = tuple(size // o for size, o in zip(sizes, out, strict=True))
+        divisor = math.prod(kernel) if kind == "average" else 1
+        return Pooling(kind=kind, kernel=kernel, stride=kernel, padding=(0,) * rank, divisor=divisor)
+
+    return translate_adaptive
+
+
+def _flatten(call: Call) -> Translated:
+    if call.output == call.input_shape:
+        return None
+    if call.output != (call.input_shape[0], math.prod(call.input_shape[1:])):
+        raise call.refuse(f"{call.input_shape} to {call.output} is not supported, only (batch, -1)")
+    return Flattening()
+
+
+def _identity(call: Call) -> None:
+    return None
+
+
+def _add(call: Call) -> Join:
+    terms = [*call.node.args[:2], *(call.node.kwargs[k] for k in ("input", "other") if k in call.node.kwargs)]
+    if len(call.node.args) > 2 or call.node.kwargs.get("alpha", 1) != 1:
+        raise call.refuse("alpha is not supported")
+    return _join(call, "add", terms)
+
+
+def _concat(call: Call) -> Translated:
+    terms = call.node.args[0] if call.node.args else call.node.kwargs["tensors"]
+    dim = call.option("dim", 1, call.node.kwargs.get("axis", 0))
+    if dim not in (1, 1 - len(call.output)):
+        raise call.refuse(f"dim {dim} is not supported, only 1 (channels)")
+    assert isinstance(terms, tuple | list)
+    step = _join(call, "concat", list(terms))
+    return step if len(terms) > 1 else None
+
+
+def _join(call: Call, kind: Any, terms: list[Any]) -> Join:
+    for term in terms:
+        if not isinstance(term, fx.Node) or term.name not in call.shapes or term.op == "get_attr":
+            raise call.refuse(f"operand {term!r} is not an activation")
+        if kind == "add" and call.shapes[term.name] != call.output:
+            raise call.refuse(f"operands of shapes {[call.shapes[t.name] for t in terms]} differ")
+    call.operands = terms
+    return Join(kind=kind)
+
+
+HANDLERS: dict[Any, Callable[[Call], Translated]] = {
+    **dict.fromkeys((nn.Linear, nn.Conv1d, nn.Conv2d, QuantLinear, QuantConv2d), _product),
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), _batch_norm),
+    **dict.fromkeys((nn.ReLU, functional.relu, functional.relu_, torch.relu, torch.relu_, "relu", "relu_"), _relu),
+    **dict.fromkeys((nn.ReLU6, nn.Hardtanh, functional.relu6, functional.hardtanh), _hardtanh),
+    Sign: _sign,
+    **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, functional.max_pool1d, functional.max_pool2d), _max_pool),
+    **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, functional.avg_pool1d, functional.avg_pool2d), _average_pool),
+    **dict.fromkeys(
+        (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, functional.adaptive_avg_pool1d,
+         functional.adaptive_avg_pool2d), _adaptive("average")),
+    **dict.fromkeys(
+        (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, functional.adaptive_max_pool1d,
+         functional.adaptive_max_pool2d), _adaptive("max")),
+    **dict.fromkeys((nn.Flatten, torch.flatten, "flatten", "view", "reshape", torch.reshape), _flatten),
+    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add", "add_"), _add),
+    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), _concat),
+    **dict.fromkeys(
+        (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity, functional.dropout, "contiguous"), _identity),
+}  # fmt: skip
+"""Module types, functions and method names that export takes."""

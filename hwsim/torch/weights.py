@@ -1,0 +1,39 @@
+"""The weight format of a layer: what a user writes, and the QTensor it gives."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+import torch
+
+from hwsim.errors import FormatError, nearest
+from hwsim.formats import FORMATS, quantize
+from hwsim.lowering import lower
+from hwsim.qtensor import QTensor
+
+Weights = str | Mapping[str, Any]
+"""A format's name, or ``{"format": name, **parameters}``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightFormat:
+    """A number format and its parameters, as `hwsim.quantize` takes them."""
+
+    format: str
+    params: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def parse(cls, weights: Weights) -> Self:
+        """FormatError if ``weights`` names no format."""
+        data = {"format": weights} if isinstance(weights, str) else dict(weights)
+        name = data.pop("format", None)
+        if not isinstance(name, str) or name not in FORMATS:
+            raise FormatError(f"unknown weight format {name!r}; {nearest(str(name), FORMATS)}")
+        return cls(format=name, params=tuple(data.items()))
+
+    def quantize(self, weight: torch.Tensor) -> QTensor:
+        """The lowered QTensor of ``weight`` [N, ...]: what hardware multiplies by."""
+        return lower(quantize(weight.detach().cpu().numpy(), self.format, **dict(self.params)))
+
+    def __str__(self) -> str:
+        return ", ".join([self.format, *(f"{key}={value}" for key, value in self.params)])

@@ -1,0 +1,144 @@
+"""A network's integers, computed the slow and obvious way from its fields alone."""
+
+import itertools
+import math
+
+import numpy as np
+
+from hwsim.network import Network
+
+
+def naive_run(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
+    """int64 result of every node; nothing here calls a method of an operator."""
+    values: dict[str, np.ndarray] = {}
+    for node in network.nodes:
+        inputs = [values[name] for name in node.inputs]
+        compute = globals()[f"_{type(node.operator).__name__.lower()}"]
+        values[node.name] = compute(node.operator, *(inputs or [x])).astype(np.int64)
+    return values
+
+
+def naive_outputs(network: Network, x: np.ndarray) -> np.ndarray:
+    """Real outputs float64."""
+    return naive_run(network, x)[network.nodes[-1].name] * network.output_scale
+
+
+def _input(operator, x):
+    scaled = np.asarray(x, np.float64) / operator.scale
+    return np.minimum(np.maximum(np.round(scaled), operator.low), operator.high)
+
+
+def _weights(weight):
+    """int64[N, K]: what one activation is multiplied by in all, group scale and offset included."""
+    full = np.zeros(weight.codes.shape, dtype=np.int64)
+    for n, k in itertools.product(*map(range, full.shape)):
+        group = k // weight.group_size
+        full[n, k] = int(weight.scale[n, group]) * int(weight.codebook[weight.codes[n, k]])
+        if weight.offset is not None:
+            full[n, k] += int(weight.offset[n, group])
+    return full
+
+
+def _quantize(sums, quantizer):
+    """``sums`` int64[..., N] through the output quantizer."""
+    total = sums + quantizer.bias.astype(np.int64)
+    assert np.abs(total).max(initial=0) < 1 << 31
+    if quantizer.threshold:
+        return np.where((total >= 0) ^ quantizer.invert, quantizer.high, quantizer.low)
+    shift = quantizer.shift.astype(np.int64)
+    half = np.array([1 << int(s - 1) for s in shift], dtype=np.int64)
+    scaled = (total * quantizer.multiplier.astype(np.int64) + half) >> shift
+    return np.minimum(np.maximum(scaled, quantizer.low), quantizer.high)
+
+
+def _linear(operator, x):
+    return _quantize(np.einsum("...k,nk->...n", x, _weights(operator.weight)), operator.quantizer)
+
+
+def _conv(operator, x):
+    weight = _weights(operator.weight).reshape(operator.weight.shape)
+    channels_out, per_group, *kernel = weight.shape
+    padding = [(0, 0), (0, 0), *((p, p) for p in operator.padding)]
+    padded = np.pad(x, padding, constant_values=operator.pad_value)
+    axes = list(zip(padded.shape[2:], kernel, operator.stride, operator.dilation, strict=True))
+    out = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in axes]
+    result = np.zeros((len(x), channels_out, *out), dtype=np.int64)
+    block = channels_out // operator.groups
+    for channel in range(channels_out):
+        first = (channel // block) * per_group
+        for tap in itertools.product(*map(range, kernel)):
+            where = tuple(
+                slice(t * d, t * d + (o - 1) * s + 1, s) for t, o, (_, _, s, d) in zip(tap, out, axes, strict=True)
+            )
+            part = padded[(slice(None), slice(first, first + per_group), *where)]
+            result[:, channel] += np.einsum("bc...,c->b...", part, weight[(channel, slice(None), *tap)])
+    return np.moveaxis(_quantize(np.moveaxis(result, 1, -1), operator.quantizer), -1, 1)
+
+
+def _requantize(operator, x):
+    return np.moveaxis(_quantize(np.moveaxis(x, 1, -1), operator.quantizer), -1, 1)
+
+
+def _rescaled(operator, inputs):
+    return [
+        (x * b + 2 ** (c - 1)) // 2**c for x, b, c in zip(inputs, operator.multipliers, operator.shifts, strict=True)
+    ]
+
+
+def _add(operator, *inputs):
+    total = 0
+    for term in _rescaled(operator, inputs):
+        total = total + term
+    return np.minimum(np.maximum(total, operator.low), operator.high)
+
+
+def _concat(operator, *inputs):
+    return np.concatenate(
+        [np.minimum(np.maximum(term, operator.low), operator.high) for term in _rescaled(operator, inputs)], axis=1
+    )
+
+
+def _windows(operator, x):
+    """Every output position with the slices of ``x`` (unpadded) that its window covers."""
+    sizes = x.shape[2:]
+    out = [
+        (size + 2 * p - k) // s + 1
+        for size, k, s, p in zip(sizes, operator.kernel, operator.stride, operator.padding, strict=True)
+    ]
+    for position in itertools.product(*map(range, out)):
+        where = tuple(
+            slice(max(i * s - p, 0), min(i * s - p + k, size))
+            for i, s, p, k, size in zip(
+                position, operator.stride, operator.padding, operator.kernel, sizes, strict=True
+            )
+        )
+        yield position, x[(slice(None), slice(None), *where)].reshape(*x.shape[:2], -1)
+
+
+def _maxpool(operator, x):
+    result = {position: window.max(axis=-1) for position, window in _windows(operator, x)}
+    return _assembled(operator, x, result)
+
+
+def _avgpool(operator, x):
+    result = {}
+    for position, window in _windows(operator, x):
+        scaled = (window.sum(axis=-1) * operator.multiplier + 2 ** (operator.shift - 1)) // 2**operator.shift
+        result[position] = np.minimum(np.maximum(scaled, operator.low), operator.high)
+    return _assembled(operator, x, result)
+
+
+def _assembled(operator, x, result):
+    out = [1 + max(position[axis] for position in result) for axis in range(len(operator.kernel))]
+    full = np.zeros((*x.shape[:2], *out), dtype=np.int64)
+    for position, value in result.items():
+        full[(slice(None), slice(None), *position)] = value
+    return full
+
+
+def _flatten(operator, x):
+    return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
+def _relu(operator, x):
+    return np.where(x > 0, x, 0)
