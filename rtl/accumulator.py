@@ -34,9 +34,7 @@ class GroupSum(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         with m.If(self.add):
-            m.d.sync += self.value.eq(
-                Mux(self.first_in_group, 0, self.value) + tree_sum(list(self.activations))
-            )
+            m.d.sync += self.value.eq(Mux(self.first_in_group, 0, self.value) + tree_sum(list(self.activations)))
         return m
 
 

@@ -1,8 +1,6 @@
 """The array generator: one for all datapaths (docs/hardware.md is its specification)."""
 
-from itertools import pairwise
-
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -11,6 +9,7 @@ from hwsim.integer import IntegerDatapath
 from rtl import streams
 from rtl.accumulator import GroupSum
 from rtl.control import Control
+from rtl.library import Library, place
 from rtl.pe import ProcessingElement, implementation
 from rtl.requantizer import RequantizerRow
 
@@ -48,7 +47,7 @@ class PeArray(Component):
         """How many PEs."""
         return self._array
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: Library | None) -> Module:
         m = Module()
         m.submodules.control = control = Control(self._datapath, self._array)
         m.submodules.feeder = feeder = self._feeder
@@ -59,7 +58,7 @@ class PeArray(Component):
             control.last_in_group.eq(feeder.weights.last_in_group),
             control.last_in_tile.eq(feeder.weights.last_in_tile),
         ]
-        self._results(m, control, self._elements(m, control, activations))
+        self._results(m, control, self._elements(m, platform, control, activations))
         return m
 
     def _operands(self, m: Module, control: Control) -> Value:
@@ -76,7 +75,7 @@ class PeArray(Component):
             m.d.sync += [activations.eq(self.i_activations.payload), weights.eq(self.i_weights.payload)]
         return activations
 
-    def _elements(self, m: Module, control: Control, activations: Value) -> list[Value]:
+    def _elements(self, m: Module, platform: Library | None, control: Control, activations: Value) -> list[Value]:
         """The PEs; returns the shadow registers of the first row, where results leave."""
         columns = self._columns(m, control)
         signals = ["advance", "add", "first_in_tile", "move", "shift"]
@@ -84,29 +83,25 @@ class PeArray(Component):
             signals += ["first_in_group", "apply"]
         broadcast = {name: getattr(control, name) for name in signals} | {"last": self._feeder.last}
 
-        grid = []
-        for r, row in enumerate(self._rows(m, control, activations)):
-            grid.append([ProcessingElement(self._datapath) for _ in columns])
-            for c, (pe, column) in enumerate(zip(grid[-1], columns, strict=True)):
-                m.submodules[f"pe_{r}_{c}"] = pe
-                m.d.comb += [
-                    getattr(pe, name).eq(value) for name, value in {**broadcast, **row, **column}.items()
-                ]
-        for upper, lower in pairwise(grid):
-            m.d.comb += [pe.below.eq(other.shadow) for pe, other in zip(upper, lower, strict=True)]
-        return [pe.shadow for pe in grid[0]]
+        # Upwards, because a PE's shadow register takes that of the PE below.
+        shadows = [Const(0, signed(self._datapath.accumulator_bits))] * self._array.cols
+        for r, row in reversed(list(enumerate(self._rows(m, platform, control, activations)))):
+            pes = []
+            for c, column in enumerate(columns):
+                inputs = {**broadcast, **row, **column, "below": shadows[c]}
+                pes.append(place(m, platform, f"pe_{r}_{c}", ProcessingElement, (self._datapath,), inputs))
+            shadows = [pe.shadow for pe in pes]
+        return shadows
 
-    def _rows(self, m: Module, control: Control, activations: Value) -> list[dict[str, Value]]:
+    def _rows(
+        self, m: Module, platform: Library | None, control: Control, activations: Value
+    ) -> list[dict[str, Value]]:
         """What each row broadcasts to its PEs: activations and their sum."""
         rows = [{"activations": values} for values in activations["values"]]
         if self._datapath.offset_bits:
             for r, row in enumerate(rows):
-                m.submodules[f"group_sum_{r}"] = group_sum = GroupSum(self._datapath)
-                m.d.comb += [
-                    group_sum.activations.eq(row["activations"]),
-                    group_sum.add.eq(control.add),
-                    group_sum.first_in_group.eq(control.first_in_group),
-                ]
+                inputs = {**row, "add": control.add, "first_in_group": control.first_in_group}
+                group_sum = place(m, platform, f"group_sum_{r}", GroupSum, (self._datapath,), inputs)
                 row["group_sum"] = group_sum.value
         return rows
 

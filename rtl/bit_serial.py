@@ -5,9 +5,6 @@ opposite where ``negative``, 0 where none. Which of these fields there are depen
 skip: all lanes may share the sign (the top bit of two's complement) or the position.
 """
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import C, Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
@@ -17,19 +14,21 @@ from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.library import Library, place
+from rtl.recoder import Recoder, term, with_borders
 
 
 def operand(datapath: BitSerial) -> data.StructLayout:
     """What a column broadcasts to its PEs in a cycle: per lane a term, and what they have in common."""
     if datapath.skip == "zero":
-        lane = {"one": 1, "shift": range(datapath.weight_bits), "negative": 1}
+        lane = term(datapath)
     elif datapath.scheme == "booth":
-        lane = {"one": 1, "two": 1, "negative": 1}
+        lane = data.StructLayout({"one": 1, "two": 1, "negative": 1})
     else:
-        lane = {"one": 1}
+        lane = data.StructLayout({"one": 1})
     # A lane subtracts by inversion; the ones that are missing then are counted once per column.
-    common = {"negatives": range(datapath.lanes + 1)} if "negative" in lane else {"negative": 1}
-    return data.StructLayout({"lanes": data.ArrayLayout(data.StructLayout(lane), datapath.lanes), **common})
+    common = {"negatives": range(datapath.lanes + 1)} if "negative" in lane.members else {"negative": 1}
+    return data.StructLayout({"lanes": data.ArrayLayout(lane, datapath.lanes), **common})
 
 
 class Feeder(Component):
@@ -47,7 +46,6 @@ class Feeder(Component):
 
     def __init__(self, datapath: BitSerial, array: Array) -> None:
         self._datapath = datapath
-        self._positions = terms.per_weight(datapath.weight_bits, datapath.scheme)
         super().__init__(
             {
                 "weights": In(streams.weights(datapath, array, self.EXTRA)),
@@ -57,12 +55,12 @@ class Feeder(Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: Library | None) -> Module:
         m = Module()
         if self._datapath.skip == "none":
             self._common_position(m)
         else:
-            self._next_nonzero(m)
+            self._next_nonzero(m, platform)
         for column in self.operands:
             if "negatives" in column.shape().members:
                 m.d.comb += column.negatives.eq(tree_sum([lane.negative for lane in column.lanes]))
@@ -78,7 +76,7 @@ class Feeder(Component):
 
     def _common_position(self, m: Module) -> None:
         """All lanes take the term of one position, the highest first."""
-        done = Signal(range(self._positions))
+        done = Signal(range(terms.per_weight(self._datapath.weight_bits, self._datapath.scheme)))
         position = Signal.like(done)
         m.d.comb += [position.eq(self.weights.terms - 1 - done), self.last.eq(position == 0)]
         with m.If(self.advance):
@@ -91,50 +89,23 @@ class Feeder(Component):
         for weight, lane in self._lanes():
             digit = Signal(3)
             m.d.comb += [
-                digit.eq(_with_borders(weight).bit_select(Cat(C(0, 1), position), 3)),
+                digit.eq(with_borders(weight).bit_select(Cat(C(0, 1), position), 3)),
                 lane.one.eq(digit[0] != digit[1]),
                 lane.two.eq((digit[0] == digit[1]) & (digit[1] != digit[2])),
                 lane.negative.eq(digit[2]),
             ]
 
-    def _next_nonzero(self, m: Module) -> None:
-        """Each lane takes its own next term that is not zero, the lowest first, until none is left."""
+    def _next_nonzero(self, m: Module, platform: Library | None) -> None:
+        """Each lane takes its own next term that is not zero, until no lane has any left."""
         used = Signal(self._datapath.weight_bits)
         m.d.comb += used.eq((C(1) << self.weights.terms) - 1)
-        unfinished = []
-        for weight, lane in self._lanes():
-            if self._datapath.scheme == "booth":
-                nonzero, shifts, negatives = _booth(weight, self._positions)
-            else:
-                nonzero, shifts, negatives = weight & used, range(self._positions), used & ~(used >> 1)
-            retired = Signal(self._positions)
-            pending = Signal(self._positions)
-            chosen = Signal(self._positions)
-            m.d.comb += [
-                pending.eq(nonzero & ~retired),
-                chosen.eq(pending & -pending),
-                lane.one.eq(pending.any()),
-                lane.shift.eq(reduce(or_, [Mux(chosen[i], shift, 0) for i, shift in enumerate(shifts)])),
-                lane.negative.eq((chosen & negatives).any()),
-            ]
-            with m.If(self.advance):
-                m.d.sync += retired.eq(Mux(self.last, 0, retired | chosen))
-            unfinished.append(pending != chosen)
-        m.d.comb += self.last.eq(~Cat(unfinished).any())
-
-
-def _booth(weight: Value, digits: int) -> tuple[Value, list[Value], Value]:
-    """Per digit of ``weight``: whether it is not zero, its shift, whether it is negative."""
-    bits = _with_borders(weight)
-    parts = [bits[2 * i : 2 * i + 3] for i in range(digits)]
-    nonzero = Cat(part.any() & ~part.all() for part in parts)
-    shifts = [Cat(part[0] == part[1], C(i, 2)) for i, part in enumerate(parts)]
-    return nonzero, shifts, Cat(part[2] for part in parts)
-
-
-def _with_borders(weight: Value) -> Value:
-    """``weight`` with the bits that its first and last booth digit reach beyond it."""
-    return Cat(C(0, 1), weight, weight[-1])
+        more = []
+        for i, (weight, lane) in enumerate(self._lanes()):
+            inputs = {"weight": weight, "used": used, "advance": self.advance, "restart": self.last}
+            recoder = place(m, platform, f"recoder_{i}", Recoder, (self._datapath,), inputs)
+            m.d.comb += lane.eq(recoder.term)
+            more.append(recoder.more)
+        m.d.comb += self.last.eq(~Cat(more).any())
 
 
 class Dot(Component):
@@ -166,9 +137,7 @@ class Dot(Component):
         with m.If(self.advance):
             m.d.sync += before.eq(Mux(self.last, 0, self.step))
 
-        total = tree_sum(
-            [self._term(*pair) for pair in zip(self.activations, self.operand.lanes, strict=True)]
-        )
+        total = tree_sum([self._term(*pair) for pair in zip(self.activations, self.operand.lanes, strict=True)])
         if self._datapath.skip == "zero":
             m.d.comb += self.step.eq(before + (total + self.operand.negatives))
         elif self._datapath.scheme == "booth":

@@ -69,7 +69,5 @@ class Dot(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.step.eq(
-            tree_sum([a * w for a, w in zip(self.activations, self.operand, strict=True)])
-        )
+        m.d.comb += self.step.eq(tree_sum([a * w for a, w in zip(self.activations, self.operand, strict=True)]))
         return m

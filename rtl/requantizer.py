@@ -8,6 +8,7 @@ from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 from rtl import streams
 from rtl.arithmetic import overflow
+from rtl.library import Library, place
 
 STAGES = 3
 """Register stages from a row of sums to a row of results."""
@@ -99,7 +100,7 @@ class RequantizerRow(Component):
         )
         super().__init__({"i": In(stream.Signature(row)), "o": Out(stream.Signature(streams.results(array)))})
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: Library | None) -> Module:
         m = Module()
         tile_fields = ("low", "high", "threshold")
         constants = self.i.p.constants
@@ -130,12 +131,12 @@ class RequantizerRow(Component):
         m.d.comb += self.o.p.last.eq(before["last"])
 
         for i in range(self._array.cols):
-            m.submodules[f"column_{i}"] = column = Requantizer(self._datapath, self._array)
-            m.d.comb += [
-                column.sum.eq(self.i.p.sums[i]),
-                column.constants.eq(constants.columns[i]),
-                column.enable.eq(enable),
-                *(getattr(column, name).eq(tile[name]) for name in tile_fields),
-                self.o.p.values[i].eq(column.value),
-            ]
+            inputs = {
+                "sum": self.i.p.sums[i],
+                "constants": constants.columns[i],
+                "enable": enable,
+                **{name: tile[name] for name in tile_fields},
+            }
+            column = place(m, platform, f"column_{i}", Requantizer, (self._datapath, self._array), inputs)
+            m.d.comb += self.o.p.values[i].eq(column.value)
         return m

@@ -1,39 +1,36 @@
-"""Verilog from a component: the same text for the same design, each distinct module once."""
+"""Verilog from a component: the same text for the same design, each kind of component once."""
 
 import re
 
 from amaranth.back import verilog
 from amaranth.lib.wiring import Component
 
+from rtl.library import Library
+
 _MODULE = re.compile(r"^module (\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
-_INSTANCE = re.compile(r"^( +)(\\\S+) +(\S+) \($", re.MULTILINE)
 _TRIGGER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+")
 
 
 def emit(component: Component, name: str) -> str:
-    """Verilog of ``component``, its top module called ``name``.
+    """Verilog of ``component``, its top module called ``name``; other modules' names start with it.
 
     Streams become ports ``<stream>__payload`` (one vector), ``<stream>__valid`` and ``<stream>__ready``,
     beside ``clk`` and ``rst`` (synchronous, high).
     """
-    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
-    return "\n\n".join(_distinct({match[1]: match[0] for match in _MODULE.finditer(text)}, name)) + "\n"
+    library = Library(name)
+    modules = _convert(component, name, library)
+    done = 0
+    while done < len(library.kinds()):
+        module, kind = library.kinds()[done]
+        modules += _convert(kind, module, library)
+        done += 1
+    return "\n\n".join(modules) + "\n"
 
 
-def _distinct(modules: dict[str, str], top: str) -> list[str]:
-    """Amaranth writes a module for each instance: those of equal text become one, submodules first."""
-    names: dict[str, str] = {}
-    emitted: dict[str, str] = {}
-
-    def visit(old: str) -> str:
-        """The name of the module that stands for ``old``."""
-        if old in names:
-            return names[old]
-        text = _INSTANCE.sub(lambda match: f"{match[1]}{visit(match[2])} {match[3]} (", modules[old])
-        text = _TRIGGER.sub("initial_trigger", text).removeprefix(f"module {old}")
-        new = old.removeprefix("\\").replace(".", "_")
-        names[old] = emitted.setdefault(text, new)
-        return names[old]
-
-    visit(top)
-    return [f"module {name}{text}" for text, name in emitted.items()]
+def _convert(component: Component, name: str, library: Library) -> list[str]:
+    """The text of each module."""
+    text = verilog.convert(component, name=name, platform=library, emit_src=False, strip_internal_attrs=True)
+    text = _TRIGGER.sub("initial_trigger", text)
+    submodule = re.compile(rf"\\({re.escape(name)}\.[\w.]+) ")
+    text = submodule.sub(lambda match: match[1].replace(".", "_") + " ", text)
+    return [match[0] for match in _MODULE.finditer(text)]

@@ -98,9 +98,9 @@ def test_a_waiting_row_lets_the_stages_before_it_fill() -> None:
 
     async def bench(ctx) -> None:
         accepted = 0
-        ctx.set(component.i.valid, 1)
-        for _ in range(2 * STAGES):
-            accepted += ctx.get(component.i.ready)
+        for cycle in range(6 * STAGES):
+            ctx.set(component.i.valid, cycle % 3 == 0)
+            accepted += ctx.get(component.i.valid & component.i.ready)
             await ctx.tick()
         assert accepted == STAGES
 
