@@ -9,7 +9,7 @@ from hwsim.plotting import metrics, style
 from hwsim.result import CATEGORIES, Result
 
 TITLES = {"pe": "PEs", "buffers": "Buffers", "dram": "DRAM", "host": "Host operators", "leakage": "Leakage"}
-NAME_LIMIT = 28
+NAME_LIMIT = 20
 
 
 def plot_energy(source: Result | Iterable[Result] | pd.DataFrame) -> go.Figure:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hwsim.plotting import metrics, style
 
-WIDTH = 46
+WIDTH = 42
 """Characters per line: a hover box must fit a phone."""
 
 

@@ -86,6 +86,11 @@ def quantity(value: float, unit: str) -> str:
     return f"{_three(value / 10.0**exponent)} {PREFIXES[exponent]}{unit}"
 
 
+def bound(name: str) -> str:
+    """What bounds a layer, in words."""
+    return "DRAM" if name == "dram" else name.replace("_", " ")
+
+
 def _exponent(value: float) -> int:
     exponent = 3 * math.floor(math.log10(value * (1 + 1e-12)) / 3)
     return min(max(exponent, min(PREFIXES)), max(PREFIXES))

@@ -1,7 +1,6 @@
 """Design points in two metrics, and the front that no other point beats."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,16 +30,18 @@ def plot_pareto(
     figure = go.Figure()
     for index, (name, rows) in enumerate(points.groupby(color, sort=False)):
         figure.add_trace(_markers(str(name), rows, across[x], across[y], paths, style.colour(index)))
+        if color != "datapath.name":  # whose key tells colours and symbols at once
+            figure.add_trace(_entry(style.escape(str(name)), style.colour(index), "square", str(name), rows))
     fronts = [("workload", rows) for _, rows in points.groupby("workload", sort=False)]
     for index, (scope, rows) in enumerate([*fronts, ("all", points)]):
         ink = style.colour(index) if scope == "workload" and color == "workload" else style.INK
         figure.add_trace(
             _front(rows, across[x], across[y], scope, ink, scope == ("all" if ACROSS in (x, y) else "workload"))
         )
-    figure.add_traces(_key(paths, points))
+    figure.add_traces(_key(paths, points, color == "datapath.name"))
     style.layout(figure, HEIGHT)
     for axis, update in ((across[x], figure.update_xaxes), (across[y], figure.update_yaxes)):
-        update(title_text=axis.title, type="log" if axis.metric.log else "linear")
+        update(title_text=axis.title, **style.log_axis(axis.metric.log))
     return figure
 
 
@@ -67,7 +68,8 @@ def _markers(name: str, rows: pd.DataFrame, x: metrics.Axis, y: metrics.Axis, pa
     records = rows.to_dict("records")
     symbols = [_symbol(paths, row["datapath.name"], row["verified"]) for row in records]
     return go.Scatter(
-        x=_values(rows, x), y=_values(rows, y), mode="markers", name=style.escape(name), legendgroup=name,
+        x=_values(rows, x), y=_values(rows, y), mode="markers", name=style.escape(name),
+        legendgroup=name, showlegend=False,
         marker={"color": ink, "size": 8, "symbol": symbols, "opacity": 0.75},
         hovertext=[hover.point(row) for row in records], hoverinfo="text", meta={"rows": [*map(int, rows.index)]},
     )  # fmt: skip
@@ -92,16 +94,21 @@ def _symbol(paths: list[str], path: str, verified: str) -> str:
     return style.symbol(paths.index(path)) + ("" if verified == "rtl" else "-open")
 
 
-def _key(paths: list[str], points: pd.DataFrame) -> list[go.Scatter]:
+def _entry(name: str, ink: str, symbol: str, group: str | None = None, rows: pd.DataFrame | None = None) -> go.Scatter:
+    """A legend entry of its own: points differ in symbol within one colour."""
+    return go.Scatter(
+        x=[None], y=[None], mode="markers", name=name, hoverinfo="skip", legendgroup=group,
+        marker={"color": ink, "size": 9, "symbol": symbol},
+        meta=None if rows is None else {"rows": [*map(int, rows.index)], "key": True},
+    )  # fmt: skip
+
+
+def _key(paths: list[str], points: pd.DataFrame, coloured: bool) -> list[go.Scatter]:
     """Legend entries that explain symbols and lines."""
-
-    def entry(name: str, **look: Any) -> go.Scatter:
-        return go.Scatter(x=[None], y=[None], name=name, hoverinfo="skip", **look)
-
+    kinds = points[["datapath.name", "verified"]].drop_duplicates().sort_values(["datapath.name", "verified"])
     entries = []
-    for path, verified in (
-        points[["datapath.name", "verified"]].drop_duplicates().sort_values("datapath.name").to_numpy()
-    ):
-        marker = {"color": style.INK, "size": 8, "symbol": _symbol(paths, path, verified)}
-        entries.append(entry(style.escape(f"{path} ({verified})"), mode="markers", marker=marker))
-    return [*entries, entry("Pareto front", mode="lines", line={"color": style.INK, "width": 2, "shape": "hv"})]
+    for path, verified in kinds.itertuples(index=False):
+        ink = style.colour(list(points["datapath.name"].unique()).index(path)) if coloured else style.INK
+        entries.append(_entry(style.escape(f"{path} ({verified})"), ink, _symbol(paths, path, verified)))
+    line = {"color": style.INK, "width": 2, "shape": "hv"}
+    return [*entries, go.Scatter(x=[None], y=[None], name="Pareto front", hoverinfo="skip", mode="lines", line=line)]

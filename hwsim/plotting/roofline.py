@@ -33,15 +33,15 @@ def plot_roofline(result: Result) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[intensity[i] for i in chosen], y=[speed[i] * 1e-12 for i in chosen], mode="markers+text",
-                name=f"bound by {bound.replace('_', ' ')}", text=[style.escape(layers[i].name) for i in chosen],
+                name=f"bound by {metrics.bound(bound)}", text=[style.escape(layers[i].name) for i in chosen],
                 textposition="bottom center", cliponaxis=False, textfont={"size": 11},
                 marker={"color": style.colour(index), "symbol": style.symbol(index), "size": 11},
                 hovertext=[_hover(layers[i], intensity[i], speed[i]) for i in chosen], hoverinfo="text",
             )
         )  # fmt: skip
     style.layout(figure, HEIGHT)
-    figure.update_xaxes(title_text="Operations per DRAM byte", type="log", range=[math.log10(v) for v in span])
-    figure.update_yaxes(title_text="Throughput (TOPS)", type="log")
+    figure.update_xaxes(title_text="Operations per DRAM byte", **style.log_axis(), range=[math.log10(v) for v in span])
+    figure.update_yaxes(title_text="Throughput (TOPS)", **style.log_axis())
     return figure
 
 
@@ -67,6 +67,6 @@ def _hover(layer: LayerResult, intensity: float, speed: float) -> str:
             f"M x N x K: {' x '.join(map(str, layer.shape))}" + (f", {layer.matmuls} matmuls" * (layer.matmuls > 1)),
             f"{intensity:.3g} operations per DRAM byte",
             f"{metrics.quantity(speed, 'OPS')}, {layer.utilization:.1%} of peak",
-            f"{layer.cycles} cycles, bound by {layer.bound.replace('_', ' ')}",
+            f"{layer.cycles} cycles, bound by {metrics.bound(layer.bound)}",
         ]
     )

@@ -1,5 +1,7 @@
 """One look for all figures: colours, type and layout that work on light and dark pages."""
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999", "#EE7733")
@@ -21,16 +23,21 @@ def layout(figure: go.Figure, height: int) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
         margin={"l": 12, "r": 12, "t": 16, "b": 12},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        legend={"orientation": "h", "xref": "container", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
         hoverlabel={"align": "left", "font": {"size": 12, "family": "ui-monospace, monospace"}},
     )
     axes = {
         "automargin": True, "gridcolor": GRID, "linecolor": INK, "zeroline": False, "ticks": "outside",
-        "tickcolor": INK, "title_standoff": 8,
+        "tickcolor": INK, "title_standoff": 8, "tickformat": "~g",
     }  # fmt: skip
     figure.update_xaxes(**axes)
     figure.update_yaxes(**axes)
     return figure
+
+
+def log_axis(log: bool = True) -> dict[str, Any]:
+    """Axis settings: logarithmic with few, plain numbers, or linear."""
+    return {"type": "log", "nticks": 4} if log else {"type": "linear"}
 
 
 def escape(text: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 import hwsim
 from hwsim.errors import HwsimError, nearest
-from hwsim.network_file import write_atomically
+from hwsim.files import write_atomically
 from hwsim.result import Result
 
 SCHEMA = "hwsim.energy/1"

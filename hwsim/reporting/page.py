@@ -14,13 +14,16 @@ import plotly.offline
 from markupsafe import Markup
 
 import hwsim
-from hwsim.exploration import label
-from hwsim.network_file import write_atomically
+from hwsim.exploration import label, pareto
+from hwsim.files import write_atomically
 from hwsim.plotting import metrics, plot_energy, plot_pareto, plot_roofline
 from hwsim.plotting.pareto import feasible
 from hwsim.reporting import tables
 from hwsim.reporting.study import Study, Subject
 from hwsim.result import Result
+
+DRAWN = 4000
+"""Points in the figure: with more, browsers become slow."""
 
 
 def report(
@@ -42,6 +45,7 @@ def report(
 
 def _render(study: Study, title: str) -> str:
     points = feasible(study.frame)
+    drawn = _thin(points)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hwsim", "data/templates"),
         autoescape=True,
@@ -62,11 +66,21 @@ def _render(study: Study, title: str) -> str:
         sources=tables.sources(study.details),
         networks=_networks(study),
         counts=_counts(study.frame, points),
-        pareto=_plain(plot_pareto(points)),
-        axes=_axes(points),
-        point_networks=list(points["workload"]),
+        shown=len(drawn),
+        pareto=_plain(plot_pareto(drawn)),
+        axes=_axes(drawn),
+        point_networks=list(drawn["workload"]),
         details=[_detail(result) for result in study.details],
     )
+
+
+def _thin(points: pd.DataFrame) -> pd.DataFrame:
+    """At most about `DRAWN` points: each network's front and its best by EDP."""
+    if len(points) <= DRAWN:
+        return points
+    groups = [group for _, group in points.groupby("workload", sort=False)]
+    kept = [pareto(group).index.union(group.nsmallest(DRAWN // len(groups), "edp_js").index) for group in groups]
+    return points[points.index.isin([index for each in kept for index in each])].reset_index(drop=True)
 
 
 def _asset(name: str) -> Markup:

@@ -12,8 +12,8 @@ import pandas as pd
 from hwsim.design import Design
 from hwsim.errors import HwsimError
 from hwsim.exploration import flat, label
+from hwsim.files import write_atomically
 from hwsim.network import Network
-from hwsim.network_file import write_atomically
 from hwsim.result import CATEGORIES, Result
 from hwsim.simulation import simulate
 from hwsim.workload import Workload

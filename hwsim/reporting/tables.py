@@ -47,14 +47,17 @@ def _plain(value: Any) -> str:
 
 
 def best(points: pd.DataFrame) -> Table:
-    """Each network's best point by each objective."""
-    rows, groups = [], []
+    """Each network's best point by each objective: the value and the design."""
+    heads = ["Network", *(f"Least {metrics.find(column).title.lower()}" for column in OBJECTIVES)]
+    rows = []
     for name, group in points.groupby("workload", sort=False):
-        for column in OBJECTIVES:
-            row = group.loc[group[column].idxmin()]
-            rows.append((str(name), metrics.find(column).title, metrics.show(column, row[column]), row["label"]))
-            groups.append(str(name))
-    return Table(("Network", "Best by", "Value", "Design"), rows, frozenset({2}), groups)
+        found = [group.loc[group[column].idxmin()] for column in OBJECTIVES]
+        cells = [
+            f"{metrics.show(column, row[column])}\n{row['label']}"
+            for column, row in zip(OBJECTIVES, found, strict=True)
+        ]
+        rows.append((str(name), *cells))
+    return Table(heads, rows)
 
 
 def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
@@ -96,7 +99,7 @@ def layers(result: Result) -> Table:
             (
                 layer.name, shape if matmul else "host operator", f"{layer.macs:,}" if matmul else "",
                 f"{layer.compute_cycles:,}", f"{layer.memory_cycles:,}", f"{layer.cycles:,}",
-                layer.bound.replace("_", " "), f"{layer.utilization:.1%}" if matmul else "",
+                metrics.bound(layer.bound), f"{layer.utilization:.1%}" if matmul else "",
                 metrics.show("energy_pj", layer.energy_pj()), layer.verified,
             )
         )  # fmt: skip

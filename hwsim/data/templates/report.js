@@ -57,8 +57,9 @@
       let rows = meta ? meta.rows : [];
       const any = rows.some(shown);
       if (meta && meta.front) rows = meta.front === scope ? front(rows.filter(shown), x, y) : [];
-      traces.x.push(meta ? rows.map((row) => (shown(row) ? x.values[row] : null)) : [null]);
-      traces.y.push(meta ? rows.map((row) => (shown(row) ? y.values[row] : null)) : [null]);
+      const key = !meta || meta.key;
+      traces.x.push(key ? [null] : rows.map((row) => (shown(row) ? x.values[row] : null)));
+      traces.y.push(key ? [null] : rows.map((row) => (shown(row) ? y.values[row] : null)));
       traces.visible.push(!meta || any);
       traces["line.shape"].push(x.lower ? "hv" : "vh");
     }
@@ -80,9 +81,15 @@
   }
 
   drawVisible();
-  scatter.on("plotly_click", (event) => {
+  const keep = (event) => {
     byId("picked").textContent = plain(event.points[0].hovertext);
-  });
+  };
+  scatter.on("plotly_click", keep);
+  if (scatter.clientWidth < 600) {
+    // A box with the full design would cover a phone's whole figure.
+    Plotly.restyle(scatter, { hoverinfo: "none" });
+    scatter.on("plotly_hover", keep);
+  }
   for (const id of ["network", "x", "y"]) byId(id).addEventListener("change", choose);
   for (const details of document.querySelectorAll("details")) details.addEventListener("toggle", drawVisible);
   dark.addEventListener("change", () => {
