@@ -38,7 +38,7 @@ def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: S
     """Like `write_vectors`, for matmuls given as they are; returns the files."""
     layouts = stimuli.layouts(datapath, array)
     jobs = [harness.Job(stimuli=stimuli.stimuli(datapath, array, each)) for each in matmuls]
-    depth = max(len(packed) for job in jobs for packed in job.stimuli.streams.values())
+    depth = max(sum(len(job.stimuli.streams[name]) for job in jobs) for name in layouts)
     harness.write_jobs(out, layouts, jobs)
     rows = sum(len(job.stimuli.streams[RESULTS]) for job in jobs)
     texts = {
@@ -55,9 +55,9 @@ def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: S
 TESTBENCH = """\
 // Replays the beats in *.hex into the array and compares results and cycles with the simulator's.
 //
-//   verilator --binary --timing -CFLAGS -fcoroutines -Wno-lint -Wno-style --top-module testbench \\
+//   $ verilator --binary --timing -CFLAGS -fcoroutines -Wno-lint -Wno-style --top-module testbench \\
 //       testbench.sv harness.sv {array}.v && obj_dir/Vtestbench
-//   iverilog -g2012 -o testbench testbench.sv harness.sv {array}.v && vvp testbench
+//   $ iverilog -g2012 -o testbench testbench.sv harness.sv {array}.v && vvp testbench
 //
 // Run it in this folder, or name the folder: +vectors=DIR
 
@@ -86,8 +86,8 @@ module testbench;
     initial begin
         if (!$value$plusargs("vectors=%s", directory)) directory = ".";
         $readmemh({{directory, "/cycles.hex"}}, expected);
-        repeat (4) @(posedge clk);
-        rst <= 0;
+        repeat (4) @(negedge clk);
+        rst = 0;
     end
 
     always @(posedge clk) if (!rst) begin

@@ -1,7 +1,7 @@
 """The fixed list of configurations that simulator and RTL are compared on.
 
 A configuration is one set of compile-time parameters and the engine that its RTL runs on;
-its workloads are drawn from its name.
+its random workloads are drawn from its name.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from hwsim.datapaths.mac import Mac
 from hwsim.integer import IntegerDatapath
 from rtl.harness import Job
 from rtl.stimuli import stimuli
+from sims import networks
 from sims.workloads import KINDS, random_matmul
 
 DRAWN = 17
@@ -45,7 +46,9 @@ class Configuration:
     network: bool = False
 
     def workloads(self) -> Iterator[tuple[str, Job]]:
-        """Name and job of each random workload, first without stalls and then with them."""
+        """Name and job of each workload, first without stalls and then with them."""
+        if self.network:
+            yield from networks.jobs(self.datapath, self.array)
         for turn in range(ROUNDS[self.engine]):
             for kind in KINDS:
                 seed = zlib.crc32(f"{self.name} {kind} {turn}".encode())
@@ -83,6 +86,7 @@ def _mac() -> Iterator[Configuration]:
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=4, activation_bits=4)
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2)
     yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield on_verilator("large", 8, 16, lanes=16)
     yield from _drawn("mac", Mac)
 
 
@@ -103,6 +107,7 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=5, activation_bits=4, skip="zero")
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
     yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield on_verilator("large", 8, 16, lanes=16, skip="zero")
     yield from _drawn("bit_serial", BitSerial, scheme=("booth", "twos_complement"), skip=("none", "zero"))
 
 

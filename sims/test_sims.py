@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from cocotb_tools.check_results import get_results
 
+from hwsim import digits
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
+from hwsim.design import Design
+from hwsim.simulation import simulate
 from rtl import harness, stimuli, verilog
 from rtl.array import PeArray
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
-from sims import amaranth_engine, runner, verilator_engine
+from sims import amaranth_engine, networks, runner, verilator_engine
 from sims.catalogue import Configuration, catalogue, find
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
@@ -34,6 +37,18 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
     for (workload, job), outcome in zip(named, outcomes, strict=True):
         row = runner.row(configuration, workload, job, outcome)
         assert row.agrees, row
+
+
+@pytest.mark.parametrize("network", digits.networks())
+@pytest.mark.parametrize("configuration", [each for each in QUICK if each.network], ids=names)
+def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
+    design = Design(datapath=configuration.datapath, array=configuration.array)
+    result = simulate(digits.load(network), design, batch=networks.BATCH)
+    counted = {each.name: each.compute_cycles for each in result.layers if each.kind == "matmul"}
+    replayed = dict.fromkeys(counted, 0)
+    for layer, job in networks.layer_jobs(network, design):
+        replayed[layer] += job.stimuli.cycles
+    assert replayed == counted
 
 
 def test_catalogue_is_wide_enough():

@@ -105,12 +105,15 @@ def _locked(path: Path) -> Iterator[None]:
 def run_bench(build: Build, bench: str, folder: Path, test: str, variables: dict[str, str]) -> Path:
     """Runs cocotb test ``test`` of module ``sims.<bench>`` in ``folder``; returns its results file."""
     folder.mkdir(parents=True, exist_ok=True)
-    get_runner("verilator").test(
-        test_module=f"sims.{bench}", hdl_toplevel=build.top, build_dir=build.folder, test_dir=folder,
-        testcase=test, extra_env=variables, waves=build.waves, plusargs=[f"+vectors={folder}"],
-        hdl_toplevel_lang="verilog", results_xml=str(folder / "results.xml"),
-        log_file=folder / "run.log",
-    )  # fmt: skip
+    try:
+        get_runner("verilator").test(
+            test_module=f"sims.{bench}", hdl_toplevel=build.top, build_dir=build.folder, test_dir=folder,
+            testcase=test, extra_env=variables, waves=build.waves, plusargs=[f"+vectors={folder}"],
+            hdl_toplevel_lang="verilog", results_xml=str(folder / "results.xml"),
+            log_file=folder / "run.log",
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise RuntimeError(f"sims.{bench} did not run: {error}; see {folder / 'run.log'}") from None
     return folder / "results.xml"
 
 

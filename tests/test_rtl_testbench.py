@@ -6,9 +6,12 @@ import subprocess
 
 import pytest
 
+from hwsim import digits
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
-from rtl.testbench import write_matmuls
+from hwsim.design import Design
+from hwsim.errors import NetworkError
+from rtl.testbench import write_matmuls, write_vectors
 from sims import toolchain
 from sims.workloads import random_matmul
 
@@ -42,6 +45,19 @@ def with_iverilog(folder):
     command = "iverilog -g2012 -o testbench testbench.sv harness.sv pe_array.v"
     subprocess.run(command.split(), cwd=folder, check=True)
     return ["vvp", "testbench"]
+
+
+def test_vectors_of_a_network_layer(tmp_path):
+    network = digits.load("mlp_int8")
+    images, _ = digits.held_out(network)
+    design = Design(datapath=DATAPATH, array=ARRAY)
+    files = write_vectors(tmp_path, network, "head", design, images[:3])
+    written = {file.name: file.read_text() for file in files}
+    assert set(written) >= {"pe_array.v", "harness.sv", "testbench.sv", "jobs.hex", "cycles.hex", "o_results.hex"}
+    channels = network.shapes["head"][-1]
+    assert len(written["o_results.hex"].split()) == 3 * -(-channels // ARRAY.cols)
+    with pytest.raises(NetworkError, match="did you mean 'head'"):
+        write_vectors(tmp_path, network, "heat", design, images[:3])
 
 
 @pytest.mark.parametrize("compiled", [with_verilator, with_iverilog])
