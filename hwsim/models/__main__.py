@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hwsim.errors import MissingExtraError
 from hwsim.models import accuracy
-from hwsim.network_file import write_atomically
+from hwsim.files import write_atomically
 
 DATA = Path(__file__).parents[1] / "data"
 

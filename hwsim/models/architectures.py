@@ -35,7 +35,7 @@ class Mlp(nn.Module):
     def __init__(self, weights: Weights | None = None) -> None:
         super().__init__()
         self.first, self.first_norm = linear(64, 100, weights), nn.BatchNorm1d(100)
-        self.dropout = nn.Dropout(0.2)
+        self.dropout = nn.Dropout(0.3)
         self.second, self.second_norm = linear(100, 50, weights), nn.BatchNorm1d(50)
         self.head = linear(50, 10, weights)
 

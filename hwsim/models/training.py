@@ -82,12 +82,11 @@ def _clip_latent(model: nn.Module) -> None:
 class Trainer:
     """Trains each model once: the float networks are the start of the int4 ones."""
 
-    FLOAT_EPOCHS, TUNING_EPOCHS, BINARY_EPOCHS = 60, 15, 100
     MODELS = (
-        ("mlp_float", FLOAT_EPOCHS), ("cnn_float", FLOAT_EPOCHS), ("mlp_int4", TUNING_EPOCHS),
-        ("cnn_int4", TUNING_EPOCHS), ("mlp_twin", FLOAT_EPOCHS), ("cnn_twin", FLOAT_EPOCHS),
-        ("mlp_binary", BINARY_EPOCHS), ("cnn_binary", BINARY_EPOCHS),
+        ("mlp_float", 250), ("cnn_float", 60), ("mlp_int4", 15), ("cnn_int4", 15),
+        ("mlp_twin", 60), ("cnn_twin", 40), ("mlp_binary", 100), ("cnn_binary", 80),
     )  # fmt: skip
+    """Names and epochs, in the order of training."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
         self.images, self.labels = to_input(images), torch.tensor(labels)
@@ -97,7 +96,7 @@ class Trainer:
         """Trains ``name``, one of `MODELS`, in their order."""
         torch.manual_seed(SEED)
         kind, variant = name.split("_")
-        rate = 3e-3
+        rate = 5e-3 if name == "mlp_float" else 3e-3
         if variant == "float":
             model: nn.Module = Mlp() if kind == "mlp" else Cnn()
         elif variant == "int4":
