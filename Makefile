@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 EXTRAS := torch,rtl,notebook,dev
 
-.PHONY: help explore test sim lint bench notebooks models clean tools
+.PHONY: help explore test sim lint bench notebooks models readme clean tools
 
 help:
 	@echo "make explore    sweep the digits networks over both datapaths; writes out/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench      benchmarks; writes out/bench.json"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make models     train, export and measure the shipped networks (torch)"
+	@echo "make readme     write the measured tables into README.md"
 	@echo "make clean      remove the environment, builds and results"
 
 $(BIN)/python:
@@ -59,6 +60,9 @@ notebooks: $(VENV)/full
 
 models: $(VENV)/full
 	$(BIN)/python -m hwsim.models
+
+readme: $(VENV)/full
+	$(BIN)/python -m benchmarks.readme
 
 clean:
 	rm -rf $(VENV) build out dist .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -1,0 +1,80 @@
+"""``python -m benchmarks.readme``: writes the measured tables into README.md.
+
+Accuracy is measured anew from the shipped networks; the other two come from what ``make sim``
+and ``make bench`` left.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from hwsim.files import write_atomically
+from hwsim.models import accuracy
+
+README = Path(__file__).parent.parent / "README.md"
+RESULTS = README.parent / "build" / "sims" / "results.csv"
+BENCH = README.parent / "out" / "bench.json"
+
+
+def main() -> None:
+    """Replaces the text between the markers of each table."""
+    text = README.read_text()
+    text = _replace(text, "accuracy", accuracy.table())
+    if RESULTS.exists():
+        text = _replace(text, "agreement", agreement(pd.read_csv(RESULTS)))
+    if BENCH.exists():
+        text = _replace(text, "bench", bench(json.loads(BENCH.read_text())))
+    write_atomically(README, text.encode())
+
+
+def _replace(text: str, name: str, table: str) -> str:
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    return pattern.sub(lambda match: match[1] + table.strip() + "\n" + match[2], text, count=1)
+
+
+def _markdown(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    names = list(header)
+    lines = [names, ["---"] * len(names), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def agreement(results: pd.DataFrame) -> str:
+    """Runs, results, mismatches and cycles per datapath and engine."""
+    results = results.assign(
+        network=results["workload"].str.contains(":"),
+        wrong_cycles=(results["rtl_cycles"] != results["sim_cycles"]) & ~results["stalled"],
+    )
+    rows = []
+    for (datapath, engine, network), part in results.groupby(["datapath", "engine", "network"], sort=False):
+        unstalled = part[~part["stalled"]]
+        rows.append(
+            (
+                datapath, engine, "digits networks" if network else "random", part["design"].nunique(), len(part),
+                f"{part['vectors'].sum():,}", part["mismatches"].sum(), part["rule_violations"].sum(),
+                f"{unstalled['rtl_cycles'].sum():,}", part["wrong_cycles"].sum(),
+            )
+        )  # fmt: skip
+    header = (
+        "datapath", "engine", "workload", "configurations", "runs", "result rows", "mismatches", "rule violations",
+        "unstalled cycles", "runs with other cycles",
+    )  # fmt: skip
+    return _markdown(header, rows)
+
+
+def bench(measurements: list[dict]) -> str:
+    """One row per benchmark."""
+    rows = [
+        (
+            each["name"], f"{each['value']:.3g} {each['unit']}", each["baseline"],
+            "" if each["ratio"] is None else f"{each['ratio']:.3g}", each["note"],
+        )
+        for each in measurements
+    ]  # fmt: skip
+    return _markdown(("benchmark", "value", "against", "ratio", "note"), rows)
+
+
+if __name__ == "__main__":
+    main()
