@@ -6,7 +6,6 @@ cycles of column tile 0, 1, ...]`` where column cycles are compute cycles summed
 columns in use.
 """
 
-import numba
 import numpy as np
 
 from hwsim.kernels import tiles
@@ -16,19 +15,19 @@ ROWS, COLS, LANES, SCALE_STAGE = range(4)
 NONZERO_TERMS, COLUMN_CYCLES, TILE_CYCLES = range(3)
 
 
-@jit(parallel=True)
+@jit()
 def stats(counts, group_size, lanes, cols, fixed):
     """The statistics of uint8[N, K] term ``counts``; ``fixed`` > 0 is the cycles of every step."""
     n, k = counts.shape
     n_tiles = tiles.ceil_div(n, cols)
     out = np.zeros(TILE_CYCLES + n_tiles, dtype=np.int64)
     nonzero = np.int64(0)
-    for row in numba.prange(n):
+    for row in range(n):
         total = np.int64(0)
         for i in range(k):
             total += counts[row, i]
         nonzero += total
-    for tile in numba.prange(n_tiles):
+    for tile in range(n_tiles):
         low, high = tile * cols, min((tile + 1) * cols, n)
         compute = np.int64(0)
         if fixed:
