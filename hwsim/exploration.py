@@ -149,6 +149,8 @@ def label(design: Design) -> str:
     """A design in a few words: datapath, array, buffers, clock."""
     path = design.datapath
     options = [str(getattr(path, name)) for name in ("scheme",) if hasattr(path, name)]
+    if hasattr(path, "weight_bits"):
+        options.append(f"w{path.weight_bits}")
     if getattr(path, "skip", "none") != "none":
         options.append(f"skip {path.skip}")  # type: ignore[attr-defined]
     array = f"{design.array.rows}x{design.array.cols}"
