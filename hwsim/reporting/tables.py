@@ -9,6 +9,7 @@ import pandas as pd
 
 from hwsim.exploration import flat, pareto
 from hwsim.plotting import metrics
+from hwsim.reporting.energy import energy_frame
 from hwsim.result import Result
 from hwsim.technology.rows import EnergyRow
 
@@ -104,6 +105,19 @@ def layers(result: Result) -> Table:
             )
         )  # fmt: skip
     return Table(heads, rows, frozenset({2, 3, 4, 5, 7, 8}))
+
+
+def energy(result: Result) -> Table:
+    """Where the energy goes, largest first: component, action, count, pJ per action, total, share."""
+    heads = ("Component", "Action", "Count", "pJ/action", "Total", "Share", "Status", "Source")
+    rows = [
+        (
+            row["component"].replace("_", " "), row["action"], f"{row['count']:,}", f"{row['pj_per_action']:.4g}",
+            metrics.show("energy_pj", row["total_pj"]), f"{row['percent']:.1f}%", row["status"], row["source"],
+        )
+        for row in energy_frame(result).to_dict("records")
+    ]  # fmt: skip
+    return Table(heads, rows, frozenset({2, 3, 4, 5}))
 
 
 def sources(results: Sequence[Result]) -> Table:

@@ -1,0 +1,59 @@
+"""``hwsim rtl``."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from hwsim import digits
+from hwsim.cli import inputs, output
+from hwsim.errors import HwsimError, MissingExtraError
+from hwsim.files import write_atomically
+from hwsim.network import Network
+
+MODULE = "pe_array"
+SEED = 0
+
+
+@click.command()
+@click.argument("design_name", metavar="DESIGN")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
+@click.option("--vectors", metavar="NETWORK:LAYER", help="Also stimuli, golden results and a testbench for one layer.")
+@inputs.json_option
+def rtl(design_name: str, out: Path, vectors: str | None, as_json: bool) -> None:
+    """Verilog of the array of DESIGN (a YAML file or a shipped design).
+
+    \b
+    Examples:
+      hwsim rtl mac_16x16 --out build/mac
+      hwsim rtl design.yaml --out build/array --vectors mlp_int8:fc1
+    """
+    try:
+        from rtl import testbench, verilog
+        from rtl.array import PeArray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("hwsim rtl", "rtl") from error
+    design = inputs.design(design_name)
+    if vectors is None:
+        text = verilog.emit(PeArray(design.datapath, design.array), MODULE)
+        written = [out / f"{MODULE}.v"]
+        write_atomically(written[0], text.encode())
+    else:
+        name, separator, layer = vectors.rpartition(":")
+        if not separator or not name or not layer:
+            raise HwsimError(f"--vectors {vectors!r}: expected NETWORK:LAYER")
+        network = inputs.network(name)
+        written = testbench.write_vectors(out, network, layer, design, _samples(network))
+    if as_json:
+        output.print_json({"files": [str(path) for path in written]})
+    else:
+        for path in written:
+            output.print_line(f"wrote {path}")
+
+
+def _samples(network: Network) -> np.ndarray:
+    """One input: a held-out image for a shipped network, else uniform over the input's range."""
+    if network.name in digits.networks() and digits.load(network.name).hash == network.hash:
+        return digits.held_out(network)[0][:1]
+    source, rng = network.input, np.random.default_rng(SEED)
+    return rng.uniform(source.low, source.high, (1, *source.shape)) * source.scale

@@ -1,0 +1,57 @@
+"""``hwsim report``."""
+
+from pathlib import Path
+
+import click
+
+import hwsim
+from hwsim.cli import inputs, output
+from hwsim.reporting import page, study, write_energy
+
+
+@click.command()
+@click.argument("source", metavar="RESULTS|NETWORK")
+@click.option("--out", default="report.html", show_default=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--network", "networks", multiple=True, metavar="NETWORK", help="A network of RESULTS that is not shipped."
+)
+@inputs.design_option
+@inputs.batch_option
+@click.option("--energy", type=click.Path(path_type=Path, dir_okay=False), help="Energy as .json, .csv or .parquet.")
+@inputs.json_option
+def report(
+    source: str,
+    out: Path,
+    networks: tuple[str, ...],
+    design_name: str | None,
+    batch: int,
+    energy: Path | None,
+    as_json: bool,
+) -> None:
+    """One self-contained HTML page about a sweep (RESULTS, Parquet) or one NETWORK on one design.
+
+    --design and --batch belong to a NETWORK; RESULTS know theirs.
+
+    \b
+    Examples:
+      hwsim report results.parquet --out report.html
+      hwsim report mlp_int8 --design bit_serial_16x16 --out mlp.html --energy energy.json
+    """
+    if source.endswith(".parquet"):
+        if design_name is not None:
+            raise click.UsageError("--design goes with a network, not with the results of a sweep")
+        frame = study.read_results(source)
+        subjects = [*inputs.shipped_subjects(frame), *map(inputs.network, networks)]
+        results = study.best_results(frame, subjects)
+        page.report(frame, out, subjects=subjects, title=Path(source).stem)
+    else:
+        subject = inputs.network(source)
+        results = [hwsim.simulate(subject, inputs.design(design_name), batch)]
+        page.report(results, out, subjects=[subject], title=subject.name)
+    written = {"report": str(out)}
+    if energy:
+        written["energy"] = str(write_energy(results, energy))
+    if as_json:
+        output.print_json(written)
+    else:
+        output.print_line(f"wrote {', '.join(written.values())}")

@@ -1,0 +1,70 @@
+"""The program: commands, and how failures leave it."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+import hwsim
+from hwsim.cli.hardware import rtl
+from hwsim.cli.pages import report
+from hwsim.cli.simulations import simulate
+from hwsim.cli.sweeps import sweep
+from hwsim.errors import HwsimError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(hwsim.__version__, prog_name="hwsim", message="%(prog)s %(version)s")
+@click.pass_context
+def program(context: click.Context) -> None:
+    """Latency, energy, area and RTL of hardware for low-bit neural networks.
+
+    NETWORK is a file that hwsim exported, or the name of a shipped network (mlp_int8, mlp_int4,
+    mlp_binary, cnn_int8, cnn_int4, cnn_binary).
+
+    \b
+    Example:
+      hwsim simulate mlp_int8
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (simulate, sweep, report, rtl):
+    program.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program and returns its exit status: 0, 2 for bad input, 130 if interrupted.
+
+    A failure is one line on standard error.
+    """
+    try:
+        with program.make_context("hwsim", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            program.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message(), BAD_INPUT)
+    except HwsimError as error:
+        return _fail(str(error), BAD_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as in `hwsim ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.strerror or error}{f': {error.filename!r}' if error.filename else ''}", BAD_INPUT)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"hwsim: error: {' '.join(message.split())}", err=True)
+    return status

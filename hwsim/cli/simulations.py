@@ -1,0 +1,37 @@
+"""``hwsim simulate``."""
+
+import click
+
+import hwsim
+from hwsim.cli import inputs, output
+from hwsim.exploration import label
+from hwsim.plotting import metrics
+from hwsim.reporting import tables
+
+
+@click.command()
+@click.argument("network")
+@inputs.design_option
+@inputs.batch_option
+@inputs.json_option
+def simulate(network: str, design_name: str | None, batch: int, as_json: bool) -> None:
+    """Latency, energy and area of NETWORK on one design, layer by layer.
+
+    \b
+    Examples:
+      hwsim simulate mlp_int8
+      hwsim simulate cnn_int4 --design bit_serial_16x16 --batch 16
+      hwsim simulate my.safetensors --design my.yaml --json
+    """
+    result = hwsim.simulate(inputs.network(network), inputs.design(design_name), batch)
+    if as_json:
+        output.print_json(result.to_plain())
+        return
+    output.print_line(f"{result.workload.name}, batch {batch}, on {label(result.design)} ({result.verified})")
+    totals = result.totals()
+    shown = [name for name in metrics.METRICS if name in totals]
+    output.print_line(", ".join(f"{metrics.find(n).title.lower()} {metrics.show(n, float(totals[n]))}" for n in shown))
+    output.print_table(tables.layers(result), "Layers")
+    output.print_table(tables.energy(result), "Energy")
+    for note in result.assumptions():
+        output.print_line(f"note: {note}")

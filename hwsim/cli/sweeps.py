@@ -1,0 +1,55 @@
+"""``hwsim sweep``."""
+
+from pathlib import Path
+
+import click
+
+import hwsim
+from hwsim.cli import inputs, output
+from hwsim.plotting.pareto import feasible
+from hwsim.reporting import study, tables
+
+SCHEMA = "hwsim.sweep/1"
+
+
+@click.command()
+@click.argument("networks", metavar="NETWORK...", nargs=-1, required=True)
+@click.option("--space", "space_file", metavar="FILE", help="Grid as YAML: dotted parameter: [values].")
+@click.option("--set", "settings", metavar="KEY=V1,V2", multiple=True, help="One parameter of the grid; may repeat.")
+@inputs.design_option
+@inputs.batch_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every point as Parquet.")
+@inputs.json_option
+def sweep(
+    networks: tuple[str, ...],
+    space_file: str | None,
+    settings: tuple[str, ...],
+    design_name: str | None,
+    batch: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Every NETWORK on every point of a grid; prints the best by energy-delay product.
+
+    Parameters outside the grid are those of --design.
+
+    \b
+    Examples:
+      hwsim sweep mlp_int8 --set datapath.name=mac,bit_serial --set array.rows=8,16,32
+      hwsim sweep cnn_int8 cnn_int4 --space space.yaml --out results.parquet
+    """
+    subjects = [inputs.network(name) for name in networks]
+    space = inputs.space(space_file, settings)
+    frame = hwsim.sweep(subjects, space, base=inputs.design(design_name), batch=batch, progress=True)
+    study.check(frame)
+    if out:
+        study.write_results(frame, out)
+    if as_json:
+        output.print_json({"schema": SCHEMA, "points": output.records(frame)})
+        return
+    points = feasible(frame)
+    output.print_table(tables.ranked(points), "Best by energy-delay product")
+    if len(points) < len(frame):
+        output.print_table(tables.infeasible(frame), f"{len(frame) - len(points)} infeasible points")
+    if out:
+        output.print_line(f"wrote {out}")
