@@ -7,6 +7,7 @@ import click
 import hwsim
 from hwsim.cli import inputs, output
 from hwsim.reporting import page, study, write_energy
+from hwsim.reporting.energy import check_suffix
 
 
 @click.command()
@@ -37,6 +38,8 @@ def report(
       hwsim report results.parquet --out report.html
       hwsim report mlp_int8 --design bit_serial_16x16 --out mlp.html --energy energy.json
     """
+    if energy:
+        check_suffix(energy)
     if source.endswith(".parquet"):
         if design_name is not None:
             raise click.UsageError("--design goes with a network, not with the results of a sweep")

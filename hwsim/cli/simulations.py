@@ -29,8 +29,10 @@ def simulate(network: str, design_name: str | None, batch: int, as_json: bool) -
         return
     output.print_line(f"{result.workload.name}, batch {batch}, on {label(result.design)} ({result.verified})")
     totals = result.totals()
-    shown = [name for name in metrics.METRICS if name in totals]
-    output.print_line(", ".join(f"{metrics.find(n).title.lower()} {metrics.show(n, float(totals[n]))}" for n in shown))
+    shown = [
+        (metric.title, metrics.show(name, totals[name])) for name, metric in metrics.METRICS.items() if name in totals
+    ]
+    output.print_line(", ".join(f"{title} {value}" for title, value in shown))
     output.print_table(tables.layers(result), "Layers")
     output.print_table(tables.energy(result), "Energy")
     for note in result.assumptions():

@@ -31,7 +31,7 @@ METRICS = {
         Metric("latency_s", "Latency", "s"),
         Metric("energy_pj", "Energy", "J", 1e-12),
         Metric("area_um2", "Area", "mm²", 1e-6, prefixed=False),
-        Metric("edp_js", "Energy-delay product", "J·s"),
+        Metric("edp_js", "EDP", "J·s"),
         Metric("tops", "Throughput", "OPS", 1e12, lower_is_better=False),
         Metric("tops_per_w", "Efficiency", "OPS/W", 1e12, lower_is_better=False),
         Metric("accuracy", "Accuracy", "%", 100.0, lower_is_better=False, prefixed=False, log=False),
@@ -76,7 +76,7 @@ def show(column: str, value: float) -> str:
     return (
         quantity(value * metric.factor, metric.unit)
         if metric.prefixed
-        else f"{value * metric.factor:.3g} {metric.unit}"
+        else f"{_three(value * metric.factor)} {metric.unit}"
     )
 
 

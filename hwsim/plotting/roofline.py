@@ -8,6 +8,9 @@ from hwsim.plotting import metrics, style
 from hwsim.result import LayerResult, Result
 
 HEIGHT = 460
+LABEL_POSITIONS = ("bottom center", "top center", "middle right", "middle left")
+NEAR = 0.25
+"""Decades within which names may touch."""
 ROOF_DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -25,6 +28,7 @@ def plot_roofline(result: Result) -> go.Figure:
     peaks = sorted({_peak(layer) * clock for layer in layers}, reverse=True)
     ridge = max(peaks, default=bandwidth) / bandwidth
     span = (min([*intensity, ridge]) / 2, max([*intensity, ridge]) * 4)
+    positions = _label_positions(intensity, speed)
     figure = go.Figure()
     for index, peak in enumerate(peaks):
         figure.add_trace(_roof(peak, bandwidth, span, ROOF_DASHES[index % len(ROOF_DASHES)]))
@@ -33,8 +37,9 @@ def plot_roofline(result: Result) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[intensity[i] for i in chosen], y=[speed[i] * 1e-12 for i in chosen], mode="markers+text",
-                name=f"bound by {metrics.bound(bound)}", text=[style.escape(layers[i].name) for i in chosen],
-                textposition="bottom center", cliponaxis=False, textfont={"size": 11},
+                name=f"bound by {metrics.bound(bound)}", cliponaxis=False, textfont={"size": 11},
+                text=[style.escape(layers[i].name) if positions[i] else "" for i in chosen],
+                textposition=[positions[i] or LABEL_POSITIONS[0] for i in chosen],
                 marker={"color": style.colour(index), "symbol": style.symbol(index), "size": 11},
                 hovertext=[_hover(layers[i], intensity[i], speed[i]) for i in chosen], hoverinfo="text",
             )
@@ -43,6 +48,16 @@ def plot_roofline(result: Result) -> go.Figure:
     figure.update_xaxes(title_text="Operations per DRAM byte", **style.log_axis(), range=[math.log10(v) for v in span])
     figure.update_yaxes(title_text="Throughput (TOPS)", **style.log_axis())
     return figure
+
+
+def _label_positions(intensity: list[float], speed: list[float]) -> list[str | None]:
+    """Where each layer's name stands, so that neighbours do not overlap; None if there is no room."""
+    positions: list[str | None] = []
+    for x, y in zip(intensity, speed, strict=True):
+        near = zip(intensity[: len(positions)], speed, positions, strict=False)
+        taken = {name for nx, ny, name in near if abs(math.log10(nx / x)) < NEAR and abs(math.log10(ny / y)) < NEAR}
+        positions.append(next((name for name in LABEL_POSITIONS if name not in taken), None))
+    return positions
 
 
 def _peak(layer: LayerResult) -> float:

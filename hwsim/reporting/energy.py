@@ -16,6 +16,7 @@ from hwsim.result import Result
 SCHEMA = "hwsim.energy/1"
 """Version of the JSON report: the number grows when a key changes its meaning or goes."""
 
+SUFFIXES = (".json", ".csv", ".parquet")
 LEAKAGE_SOURCE = "area table: leakage of all parts"
 KEYS = ["category", "component", "action"]
 
@@ -69,18 +70,23 @@ def write_energy(results: Iterable[Result], path: str | Path) -> Path:
     The tables hold one row per network, design, layer, component and action.
     """
     target, chosen = Path(path), list(results)
+    check_suffix(target)
     if target.suffix == ".json":
         data = json.dumps(energy_plain(chosen), indent=1, allow_nan=False).encode()
     elif target.suffix == ".csv":
         data = _table(chosen).to_csv(index=False).encode()
-    elif target.suffix == ".parquet":
+    else:
         buffer = io.BytesIO()
         _table(chosen).to_parquet(buffer, index=False)
         data = buffer.getvalue()
-    else:
-        raise HwsimError(f"energy report {str(path)!r}: {nearest(target.suffix, ['.json', '.csv', '.parquet'])}")
     write_atomically(target, data)
     return target
+
+
+def check_suffix(path: Path) -> None:
+    """HwsimError unless the suffix of ``path`` names a format of `write_energy`."""
+    if path.suffix not in SUFFIXES:
+        raise HwsimError(f"energy report {str(path)!r}: {nearest(path.suffix, SUFFIXES)}")
 
 
 def _table(results: list[Result]) -> pd.DataFrame:

@@ -102,6 +102,8 @@ def write_results(frame: pd.DataFrame, path: str | Path) -> Path:
 
 def read_results(path: str | Path) -> pd.DataFrame:
     """What `write_results` wrote; HwsimError naming the file if it is not that."""
+    if not Path(path).is_file():
+        raise HwsimError(f"no results file {str(path)!r}")
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are among them

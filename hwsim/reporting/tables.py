@@ -49,7 +49,7 @@ def _plain(value: Any) -> str:
 
 def best(points: pd.DataFrame) -> Table:
     """Each network's best point by each objective: the value and the design."""
-    heads = ["Network", *(f"Least {metrics.find(column).title.lower()}" for column in OBJECTIVES)]
+    heads = ["Network", *(f"Least {_in_sentence(metrics.find(column).title)}" for column in OBJECTIVES)]
     rows = []
     for name, group in points.groupby("workload", sort=False):
         found = [group.loc[group[column].idxmin()] for column in OBJECTIVES]
@@ -59,6 +59,10 @@ def best(points: pd.DataFrame) -> Table:
         ]
         rows.append((str(name), *cells))
     return Table(heads, rows)
+
+
+def _in_sentence(title: str) -> str:
+    return title if title.isupper() else title.lower()
 
 
 def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
