@@ -162,6 +162,11 @@ def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:
 def worst_case(w: Operand, activation_bits: int) -> tuple[int, int]:
     """Largest |group sum| and |total| that activations of ``activation_bits`` can produce."""
     largest = 1 << (activation_bits - 1)
+    offset = 0 if w.offset is None else int(np.abs(w.offset.astype(np.int64)).max())
+    scale = int(np.abs(w.scale.astype(np.int64)).max())
+    loose = (int(np.abs(w.codebook).max()) * scale + offset) * w.k * largest
+    if loose >= 1 << 62:  # the sums below would leave int64
+        return loose, loose
     starts = np.arange(0, w.k, w.group_size)
     group = np.add.reduceat(np.abs(w.integers.astype(np.int64)), starts, axis=1) * largest
     length = np.diff(np.append(starts, w.k))

@@ -10,7 +10,7 @@ import numpy as np
 
 from hwsim.errors import HwsimError, NetworkError, nearest
 from hwsim.integer import worst_case
-from hwsim.operators import Input, Matmul, Operator, Shape
+from hwsim.operators import Conv, Input, Matmul, Operator, Shape
 from hwsim.qtensor import signed_bits
 
 
@@ -44,7 +44,7 @@ class Network:
         if not (np.isfinite(self.output_scale) and self.output_scale > 0):
             raise NetworkError(f"output scale {self.output_scale} is not finite and positive")
         self._check_graph()
-        self.shapes  # noqa: B018 - computing them checks them
+        self.shapes, self.ranges  # noqa: B018 - computing them checks them
         for node in self.matmuls():
             self._check_sums(node)
 
@@ -74,7 +74,10 @@ class Network:
         """NetworkError unless every sum of ``node`` fits int32, proved from weights and input range."""
         operator = node.operator
         assert isinstance(operator, Matmul)
-        _, total = worst_case(operator.weight, self.activation_bits(node))
+        bits = self.activation_bits(node)
+        if isinstance(operator, Conv) and signed_bits(operator.pad_value, operator.pad_value) > bits:
+            raise NetworkError(f"node {node.name!r}: it pads with {operator.pad_value}, activations have {bits} bits")
+        _, total = worst_case(operator.weight, bits)
         largest = total + int(np.abs(operator.quantizer.bias.astype(np.int64)).max())
         if largest >= 1 << 31:
             raise NetworkError(f"node {node.name!r}: a sum can reach {largest}, beyond 32 bits")
@@ -95,7 +98,10 @@ class Network:
         """Lowest and highest value of every node's output."""
         ranges: dict[str, tuple[int, int]] = {}
         for node in self.nodes:
-            ranges[node.name] = node.operator.output_range(*(ranges[name] for name in node.inputs))
+            try:
+                ranges[node.name] = node.operator.output_range(*(ranges[name] for name in node.inputs))
+            except HwsimError as error:
+                raise NetworkError(f"node {node.name!r}: {error}") from None
         return ranges
 
     def activation_bits(self, node: Node) -> int:

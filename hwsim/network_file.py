@@ -7,6 +7,8 @@ operators are looked up in a fixed table and every value is checked.
 import dataclasses
 import hashlib
 import json
+import math
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import safetensors.numpy
 
 from hwsim.errors import HwsimError, NetworkError
 from hwsim.files import write_atomically
-from hwsim.operators import OPERATORS, Operator
+from hwsim.operators import OPERATORS
 from hwsim.packing import pack, unpack
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
@@ -91,7 +93,7 @@ def load(cls: type, path: Path) -> Any:
         raise NetworkError(f"{path.name}: {error}") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise NetworkError(f"{path.name} is not a readable safetensors file: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise NetworkError(f"{path.name} has malformed metadata: {error!r}") from None
 
 
@@ -103,8 +105,8 @@ def _load(cls: type, path: Path) -> Any:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if header is None:
         raise NetworkError("it holds no hwsim network (no 'hwsim' header)")
-    metadata = json.loads(header)
-    if metadata.get("version") != VERSION:
+    metadata = json.loads(header, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
+    if metadata.get("version") != VERSION or isinstance(metadata["version"], bool):
         raise NetworkError(f"format version {metadata.get('version')!r}, this hwsim reads {VERSION}")
     stored = metadata.pop("sha256", None)
     if stored != digest(metadata, tensors):
@@ -112,44 +114,94 @@ def _load(cls: type, path: Path) -> Any:
     _only(metadata, {"version", "name", "output_scale", "nodes"}, "network")
     unused = set(tensors)
     nodes = []
-    for index, data in enumerate(metadata["nodes"]):
+    for index, data in enumerate(_typed(list, metadata["nodes"], "nodes")):
         _only(data, {"name", "operator", "inputs", "attributes"}, f"node {index}")
+        name = _typed(str, data["name"], f"name of node {index}")
         if data["operator"] not in OPERATORS:
-            raise NetworkError(f"node {data['name']!r} has unknown operator {data['operator']!r}")
-        operator = _unpack_fields(OPERATORS[data["operator"]], data["attributes"], f"{index}", tensors, unused)
-        assert isinstance(operator, Operator)
-        nodes.append(Node(name=data["name"], operator=operator, inputs=tuple(data["inputs"])))
+            raise NetworkError(f"node {name!r} has unknown operator {data['operator']!r}")
+        try:
+            operator = _unpack_fields(OPERATORS[data["operator"]], data["attributes"], f"{index}", tensors, unused)
+        except HwsimError as error:
+            raise NetworkError(f"node {name!r}: {error}") from None
+        inputs = _convert(tuple[str, ...], data["inputs"], f"inputs of node {name!r}")
+        nodes.append(Node(name=name, operator=operator, inputs=inputs))
     if unused:
         raise NetworkError(f"tensor {min(unused)!r} belongs to no node")
-    return cls(name=metadata["name"], nodes=tuple(nodes), output_scale=metadata["output_scale"])
+    return cls(
+        name=_typed(str, metadata["name"], "name"), nodes=tuple(nodes),
+        output_scale=_convert(float, metadata["output_scale"], "output_scale"),
+    )  # fmt: skip
 
 
-def _only(data: dict[str, Any], known: set[str], where: str) -> None:
-    extra = set(data) - known
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; NetworkError if it names a key twice."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise NetworkError("its metadata names a key twice")
+    return data
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise NetworkError(f"its metadata holds {constant}")
+
+
+def _only(data: Any, known: set[str], where: str) -> None:
+    extra = set(_typed(dict, data, where)) - known
     if extra:
         raise NetworkError(f"{where} has unknown attribute {min(extra)!r}")
 
 
-def _unpack_fields(cls: type, attributes: dict[str, Any], prefix: str, tensors: Tensors, unused: set[str]) -> Any:
+def _typed(kind: type, item: Any, where: str) -> Any:
+    if type(item) is not kind:
+        raise NetworkError(f"{where}: expected {kind.__name__}, got {item!r:.80}")
+    return item
+
+
+def _convert(hint: Any, item: Any, where: str) -> Any:
+    """``item`` of JSON as a field of type ``hint``."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return tuple(_convert(inner[0], each, where) for each in _typed(list, item, where))
+    if origin is dict:
+        return {key: _convert(inner[1], each, where) for key, each in _typed(dict, item, where).items()}
+    if hint is float and type(item) is int:
+        item = float(item)
+    if hint is float and not math.isfinite(_typed(float, item, where)):
+        raise NetworkError(f"{where}: {item} is not finite")
+    return _typed(hint, item, where)
+
+
+def _unpack_fields(cls: type, attributes: Any, prefix: str, tensors: Tensors, unused: set[str]) -> Any:
+    hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    _only(attributes, set(fields), f"{cls.__name__} {prefix}")
+    _only(attributes, set(fields), cls.__name__)
     values: dict[str, Any] = {}
     for name, field in fields.items():
-        key = f"{prefix}.{name}"
-        nested = {"QTensor": QTensor, "Quantizer": Quantizer}.get(getattr(field.type, "__name__", ""))
-        if key in tensors:
-            values[name] = tensors[key]
-            unused.discard(key)
-        elif nested is not None:
-            values[name] = _unpack_fields(nested, attributes[name], key, tensors, unused)
+        key, where = f"{prefix}.{name}", f"{cls.__name__}.{name}"
+        if np.ndarray in (hints[name], *typing.get_args(hints[name])):
+            if key in unused:
+                values[name] = tensors[key]
+                unused.discard(key)
+            elif hints[name] is np.ndarray or attributes.get(name) is not None:
+                raise NetworkError(f"{where}: the file has no tensor {key!r}")
+        elif hints[name] in (QTensor, Quantizer):
+            values[name] = _unpack_fields(hints[name], attributes.get(name), key, tensors, unused)
         elif name in attributes:
-            item = attributes[name]
-            values[name] = tuple(item) if isinstance(item, list) else item
+            values[name] = _convert(hints[name], attributes[name], where)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise NetworkError(f"{where} is missing")
     if cls is QTensor:
-        shape = values["shape"]
-        k = int(np.prod(shape[1:], dtype=np.int64))
-        packed = values["codes"]
-        if packed.dtype != np.uint8 or packed.shape != (shape[0], -(-k * values["code_bits"] // 8)):
-            raise NetworkError(f"codes of {prefix} do not fit shape {shape}")
-        values["codes"] = unpack(packed, values["code_bits"], k)
+        values["codes"] = _unpack_codes(values["codes"], values["shape"], values["code_bits"])
     return cls(**values)
+
+
+def _unpack_codes(packed: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
+    if not shape or min(shape) < 1 or not 1 <= bits <= 8:
+        raise NetworkError(f"weights of shape {shape} with codes of {bits} bits")
+    k = math.prod(shape[1:])
+    if packed.dtype != np.uint8 or packed.shape != (shape[0], -(-k * bits // 8)):
+        raise NetworkError(f"codes are {packed.dtype}{packed.shape}, which does not fit shape {shape} and {bits} bits")
+    codes = unpack(packed, bits, k)
+    if (pack(codes, bits) != packed).any():
+        raise NetworkError("the bits that pad a row of codes are not 0")
+    return codes

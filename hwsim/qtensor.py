@@ -77,6 +77,7 @@ class QTensor:
             self.codebook.dtype == np.int64 and 1 <= self.codebook.size <= 1 << self.code_bits,
             f"codebook has {self.codebook.size} {self.codebook.dtype} entries for {self.code_bits} bits",
         )
+        require(self.integer_bits <= 32, f"codebook values need {self.integer_bits} bits, more than 32")
         require(int(self.codes.max()) < self.codebook.size, "a code lies outside the codebook")
         require(self.group_size >= 1, f"group_size {self.group_size} is not positive")
         groups = (n, -(-k // self.group_size))

@@ -14,7 +14,6 @@ __all__ = [
 ]  # fmt: skip
 
 OPERATORS: dict[str, type[Operator]] = {
-    cls.__name__: cls
-    for cls in (Input, Linear, Conv, Requantize, Add, Concat, MaxPool, AvgPool, Flatten, Relu)
+    cls.__name__: cls for cls in (Input, Linear, Conv, Requantize, Add, Concat, MaxPool, AvgPool, Flatten, Relu)
 }
 """Every operator that a network file may name."""

@@ -28,6 +28,12 @@ class Operator(ABC):
         """Lowest and highest value of the result."""
 
 
+def check_bounds(low: int, high: int) -> None:
+    """NetworkError unless ``low..high`` is a range within int32."""
+    if not -(1 << 31) <= low <= high < 1 << 31:
+        raise NetworkError(f"bounds {low}..{high} are not a range within int32")
+
+
 class HostOperator(Operator):
     """An operator that the vector unit beside the array computes."""
 
@@ -49,6 +55,9 @@ class Input(Operator):
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise NetworkError(f"input scale {self.scale} is not finite and positive")
+        if not self.shape or min(self.shape) < 1:
+            raise NetworkError(f"input of shape {self.shape} has no elements")
+        check_bounds(self.low, self.high)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.shape

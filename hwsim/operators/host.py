@@ -11,8 +11,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hwsim.errors import NetworkError
-from hwsim.operators.base import HostOperator, Shape
+from hwsim.operators.base import HostOperator, Shape, check_bounds
 from hwsim.requantization import Quantizer, requantize
+
+
+def _largest(*ranges: tuple[int, int]) -> int:
+    return max(max(-low, high) for low, high in ranges)
+
+
+def _check_int64(largest: int) -> None:
+    """NetworkError unless a scaled sum fits the 64 bits it is computed in."""
+    if largest >= 1 << 63:
+        raise NetworkError(f"a scaled sum can reach {largest}, beyond 64 bits")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,12 +33,13 @@ class Requantize(HostOperator):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if not shapes[0] or shapes[0][0] != len(self.quantizer.bias):
-            raise NetworkError(
-                f"input of shape {shapes[0]} for {len(self.quantizer.bias)} quantizer channels"
-            )
+            raise NetworkError(f"input of shape {shapes[0]} for {len(self.quantizer.bias)} quantizer channels")
         return shapes[0]
 
     def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        largest = _largest(*ranges) + int(np.abs(self.quantizer.bias.astype(np.int64)).max())
+        if largest >= 1 << 31:
+            raise NetworkError(f"a value with its bias can reach {largest}, beyond 32 bits")
         return self.quantizer.low, self.quantizer.high
 
     def apply(self, *inputs: np.ndarray) -> np.ndarray:
@@ -49,10 +60,13 @@ class Merge(HostOperator):
         ok = len(self.multipliers) == len(self.shifts) and all(
             1 <= b < 1 << 31 and 1 <= c <= 62 for b, c in zip(self.multipliers, self.shifts, strict=False)
         )
-        if not ok or self.low > self.high:
-            raise NetworkError(f"{type(self).__name__}: multipliers, shifts or bounds are not valid")
+        if not ok:
+            raise NetworkError(f"{type(self).__name__}: multipliers or shifts are not valid")
+        check_bounds(self.low, self.high)
 
     def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        largest = _largest(*ranges)
+        _check_int64(sum((largest * b >> c) + 1 for b, c in zip(self.multipliers, self.shifts, strict=True)))
         return self.low, self.high
 
     def rescale(self, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
@@ -149,10 +163,12 @@ class AvgPool(Pool):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (1 <= self.multiplier < 1 << 31 and 1 <= self.shift <= 62 and self.low <= self.high):
-            raise NetworkError("average pooling: multiplier, shift or bounds are not valid")
+        if not (1 <= self.multiplier < 1 << 31 and 1 <= self.shift <= 62):
+            raise NetworkError("average pooling: multiplier or shift is not valid")
+        check_bounds(self.low, self.high)
 
     def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        _check_int64(math.prod(self.kernel) * _largest(*ranges) * self.multiplier + (1 << (self.shift - 1)))
         return self.low, self.high
 
     def apply(self, *inputs: np.ndarray) -> np.ndarray:

@@ -27,9 +27,7 @@ class Matmul(Operator):
 
     def __post_init__(self) -> None:
         if len(self.quantizer.bias) != self.weight.n:
-            raise NetworkError(
-                f"{len(self.quantizer.bias)} quantizer channels for {self.weight.n} output channels"
-            )
+            raise NetworkError(f"{len(self.quantizer.bias)} quantizer channels for {self.weight.n} output channels")
         if not self.weight.lowered:
             raise NetworkError("weights of a network must be lowered")
 
@@ -90,9 +88,7 @@ class Conv(Matmul):
             raise NetworkError(f"convolution weights of shape {self.weight.shape}, expected 3 or 4 axes")
         for name in ("stride", "padding", "dilation"):
             if len(getattr(self, name)) != rank or min(getattr(self, name)) < (name != "padding"):
-                raise NetworkError(
-                    f"convolution {name} {getattr(self, name)} does not fit {rank} spatial axes"
-                )
+                raise NetworkError(f"convolution {name} {getattr(self, name)} does not fit {rank} spatial axes")
         if self.groups < 1 or self.weight.n % self.groups:
             raise NetworkError(f"{self.weight.n} output channels do not divide into {self.groups} groups")
 
