@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hwsim.errors import MissingExtraError
-from hwsim.models import accuracy
 from hwsim.files import write_atomically
+from hwsim.models import accuracy
 
 DATA = Path(__file__).parents[1] / "data"
 

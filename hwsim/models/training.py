@@ -14,7 +14,7 @@ from torch import nn
 from hwsim.digits import PIXEL_SCALE
 from hwsim.models.architectures import BinaryCnn, BinaryMlp, Cnn, Mlp
 from hwsim.network import Network
-from hwsim.torch import export
+from hwsim.torch import QuantConv2d, QuantLinear, export
 from hwsim.torch.weights import Weights
 
 SEED = 0
@@ -75,7 +75,7 @@ def _shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def _clip_latent(model: nn.Module) -> None:
     """Weights behind a sign stay in -1..1, where they can still change it (arXiv 1602.02830)."""
     for module in model.modules():
-        if getattr(getattr(module, "weight_format", None), "format", None) == "binary":
+        if isinstance(module, QuantLinear | QuantConv2d) and module.weight_format.format == "binary":
             module.weight.data.clamp_(-1, 1)
 
 

@@ -11,7 +11,7 @@ from hwsim.errors import ExportError
 from hwsim.integer import worst_case
 from hwsim.network import Network, Node
 from hwsim.operators import Add, AvgPool, Concat, Conv, Flatten, Input, Linear, MaxPool, Operator, Relu, Requantize
-from hwsim.qtensor import QTensor, signed_bits
+from hwsim.qtensor import QTensor
 from hwsim.requantization import INT32, Quantizer, dyadic
 from hwsim.torch.fusion import WIDE_LEVELS
 from hwsim.torch.graph import Activation, Affine, End, Entry, Flattening, Graph, Join, Pooling, Product, Source, Step
@@ -78,7 +78,7 @@ class _Builder:
         (source,) = inputs
         self.check_padding(entry, step, source)
         weight = step.weight
-        _, bound = worst_case(weight, signed_bits(source.low, source.high))
+        bound = worst_case(weight, 1)[1] * max(-source.low, source.high)
         if step.end.sign:
             slope = source.scale * weight.channel_scale.astype(np.float64) * step.gain
             bias, invert = thresholds(slope, step.bias, -bound, bound)
@@ -98,7 +98,7 @@ class _Builder:
         bias = np.rint(step.bias / slope).astype(np.int64)
         ratio = slope / value.scale
         if exact or output:
-            largest = min(int(np.ceil(((bound + np.abs(bias)) * ratio).max())) + 1, int(INT32.max))
+            largest = min(int(np.ceil(((bound + np.abs(bias)) * ratio).max())) + (not exact), int(INT32.max))
             value = _clamped(dataclasses.replace(value, low=-largest, high=largest), step.end)
         return _matmul(step, weight, Quantizer.dyadic(ratio, bias, value.low, value.high)), value
 
@@ -152,11 +152,10 @@ class _Builder:
         else:
             value = self.calibrated(entry, step.end)
         multipliers, shifts = dyadic(np.array([v.scale / value.scale for v in inputs]))
-        fields = {
-            "multipliers": tuple(multipliers.tolist()), "shifts": tuple(shifts.tolist()),
-            "low": value.low, "high": value.high,
-        }  # fmt: skip
-        return (Add if step.kind == "add" else Concat)(**fields), value
+        merge = Add if step.kind == "add" else Concat
+        return merge(
+            multipliers=tuple(multipliers.tolist()), shifts=tuple(shifts.tolist()), low=value.low, high=value.high
+        ), value
 
     def flattening(self, entry: Entry, step: Flattening, inputs: list[Value]) -> tuple[Operator, Value]:
         return Flatten(), inputs[0]

@@ -92,7 +92,7 @@ class QuantConv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As `torch.nn.Conv2d`, with the decoded weights and ``pad_value``."""
-        rows, columns = self.padding
+        rows, columns = map(int, self.padding)
         padded = functional.pad(x, (columns, columns, rows, rows), value=self.pad_value)
         weight = decoded(self.weight, self.weight_format)
         return functional.conv2d(padded, weight, self.bias, self.stride, 0, self.dilation, self.groups)

@@ -100,6 +100,7 @@ def _quantize_products(
     quantized = {}
     for path in paths:
         module = traced.get_submodule(path)
+        assert isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
         override = next((spec for key, spec in overrides.items() if fnmatch.fnmatchcase(path, key)), None)
         try:
             if isinstance(module, QuantLinear | QuantConv2d):

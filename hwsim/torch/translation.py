@@ -108,16 +108,17 @@ def _geometry(call: Call, module: nn.Conv1d | nn.Conv2d) -> Geometry:
         raise call.refuse(f"its input of shape {call.input_shape} has no batch axis")
     if module.padding_mode != "zeros":
         raise call.refuse(f"padding_mode {module.padding_mode!r} is not supported, only 'zeros'")
-    padding = module.padding
-    if padding == "valid":
+    if module.padding == "valid":
         padding = (0,) * rank
-    elif padding == "same":
+    elif module.padding == "same":
         total = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
         if any(t % 2 for t in total):
             raise call.refuse(f"padding 'same' of kernel {module.kernel_size} pads unevenly; pad explicitly")
         padding = tuple(t // 2 for t in total)
+    else:
+        padding = tuple(map(int, module.padding))
     return Geometry(
-        stride=tuple(module.stride), padding=tuple(padding), dilation=tuple(module.dilation),
+        stride=tuple(module.stride), padding=padding, dilation=tuple(module.dilation),
         groups=module.groups, pad_value=float(getattr(module, "pad_value", 0.0)),
     )  # fmt: skip
 
