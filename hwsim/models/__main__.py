@@ -9,7 +9,7 @@ import safetensors.numpy
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hwsim.errors import MissingExtraError
+from hwsim.errors import HwsimError, MissingExtraError
 from hwsim.files import write_atomically
 from hwsim.models import accuracy
 
@@ -21,13 +21,14 @@ DATA = Path(__file__).parents[1] / "data"
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DATA, show_default=True,
               help="Folder that receives digits.safetensors and networks/.")  # fmt: skip
 def main(only_table: bool, out: Path) -> None:
-    """Train the digits networks (about three minutes, seeded) and write them as network files."""
-    if only_table:
-        click.echo(accuracy.table())
-        return
-    _train(out)
-    if out == DATA:
-        click.echo(accuracy.table())
+    """Train the digits networks (about two minutes, seeded) and write them as network files."""
+    try:
+        if not only_table:
+            _train(out)
+        if out == DATA:
+            click.echo(accuracy.table())
+    except HwsimError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _train(out: Path) -> None:

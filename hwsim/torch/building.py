@@ -19,7 +19,7 @@ from hwsim.torch.thresholds import thresholds
 
 WIDE_LIMIT = (1 << 23) - 1
 LARGEST_BIAS = 1 << 30
-OUTPUT_BITS = 8
+OUTPUT_BITS = 16
 """Bits that the output scale is finer than the coarsest accumulator of the last layer."""
 
 
