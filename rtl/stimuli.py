@@ -11,6 +11,7 @@ from amaranth.lib import data
 
 from hwsim import mapping, terms
 from hwsim.datapath import Array
+from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.integer import IntegerDatapath
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer, requantize
@@ -153,7 +154,7 @@ def _weights(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
         "last_in_group": np.tile(plan.last_in_group, blocks),
         "last_in_tile": np.tile(np.arange(count) == count - 1, blocks),
     }
-    if "terms" in layout.members:
+    if isinstance(plan.datapath, BitSerial):
         fields["terms"] = np.full(len(values), terms.per_weight(w.integer_bits, plan.datapath.scheme))
     return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
 

@@ -33,6 +33,8 @@ DEPTH = 1 << 16
 """Beats per stream that one process replays."""
 MAX_JOBS = 1023
 FLAGS = ("--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-initial", "unique")
+RANDOM_STATE = ("+verilator+rand+reset+2", "+verilator+seed+1")
+"""Whatever has no initial value starts at random."""
 RESULTS = ("jobs_done", "mismatches", "first_mismatch", "violations", "cycles", "hung", "finished")
 """Outputs of the harness that the bench reads."""
 
@@ -108,9 +110,9 @@ def run_bench(build: Build, bench: str, folder: Path, test: str, variables: dict
     try:
         get_runner("verilator").test(
             test_module=f"sims.{bench}", hdl_toplevel=build.top, build_dir=build.folder, test_dir=folder,
-            testcase=test, extra_env=variables, waves=build.waves, plusargs=[f"+vectors={folder}"],
+            testcase=test, extra_env=variables, waves=build.waves, plusargs=[f"+vectors={folder}", *RANDOM_STATE],
             hdl_toplevel_lang="verilog", results_xml=str(folder / "results.xml"),
-            log_file=folder / "run.log",
+            log_file=folder / "run.log", seed=1,
         )  # fmt: skip
     except RuntimeError as error:
         raise RuntimeError(f"sims.{bench} did not run: {error}; see {folder / 'run.log'}") from None

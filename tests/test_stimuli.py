@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.hdl import signed
+from amaranth.hdl import Fragment, signed
 from amaranth.lib import data
 
 from hwsim import mapping
@@ -49,10 +49,10 @@ def test_hexadecimal_text_holds_each_beat(width):
     assert {len(line) for line in lines} == {-(-width // 4)}
 
 
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
-@pytest.mark.parametrize("configuration", catalogue(), ids=lambda each: each.name)
+@pytest.mark.parametrize("configuration", SMALL, ids=lambda each: each.name)
 def test_layouts_are_those_of_the_array(configuration):
     component = PeArray(configuration.datapath, configuration.array)
+    Fragment.get(component, None)  # Amaranth warns of components that nothing elaborates
     members = component.signature.members.items()
     ports = {name: member.signature.members["payload"].shape for name, member in members}
     assert ports == stimuli.layouts(configuration.datapath, configuration.array)
