@@ -19,7 +19,7 @@ SCREENSHOTS = Path("build/screenshots")
 
 def executable() -> str:
     """Path of Chromium; the test fails with the command that installs it if there is none."""
-    path = os.environ.get("CHROME") or shutil.which("chromium")
+    path = os.environ.get("CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
     if not path or not shutil.which(path):
         pytest.fail("Chromium is missing (or $CHROME names none): apt-get install chromium", pytrace=False)
     return path

@@ -38,7 +38,7 @@ def plot_energy(source: Result | Iterable[Result] | pd.DataFrame) -> go.Figure:
 
 
 def _stack(bars: list[tuple[str, Mapping[str, float], str]], what: str) -> go.Figure:
-    axis = metrics.axis("energy_pj", [sum(parts.values()) for _, parts, _ in bars])
+    axis = metrics.axis("energy_pj", [max(sum(parts.values()) for _, parts, _ in bars)])
     labels = [style.escape(_short(name)) for name, _, _ in bars]
     positions = list(range(len(bars)))  # names may repeat, positions do not
     figure = go.Figure()

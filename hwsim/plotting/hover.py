@@ -30,6 +30,6 @@ def _pairs(value: Any) -> str:
 def point(row: Mapping[str, Any]) -> str:
     """The hover text of one row of a sweep: network, totals, and the full design."""
     known = [column for column in metrics.METRICS if column in row and row[column] == row[column]]
-    shown = [f"{metrics.find(column).title}: {metrics.show(column, row[column])}" for column in known]
+    shown = [f"{metrics.METRICS[column].title}: {metrics.show(column, row[column])}" for column in known]
     lines = [*shown, f"verified: {row['verified']}", *design_lines(json.loads(row["design"]))]
     return "<br>".join([f"<b>{style.escape(str(row['workload']))}</b>", *map(style.escape, lines)])

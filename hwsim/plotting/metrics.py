@@ -4,8 +4,6 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-from hwsim.errors import DesignError, nearest
-
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 
 
@@ -39,13 +37,6 @@ METRICS = {
 }
 
 
-def find(column: str) -> Metric:
-    """The metric of ``column``; DesignError with the nearest name if there is none."""
-    if column not in METRICS:
-        raise DesignError(f"unknown metric {column!r}; {nearest(column, METRICS)}")
-    return METRICS[column]
-
-
 @dataclasses.dataclass(frozen=True)
 class Axis:
     """A metric in the unit that suits a set of values: shown value = column value * ``scale``."""
@@ -62,7 +53,7 @@ class Axis:
 
 def axis(column: str, values: Iterable[float]) -> Axis:
     """The axis of ``column`` whose prefix puts the median of ``values`` at or above 1."""
-    metric = find(column)
+    metric = METRICS[column]
     known = sorted(abs(value) * metric.factor for value in values if math.isfinite(value) and value)
     exponent = _exponent(known[len(known) // 2]) if known and metric.prefixed else 0
     return Axis(metric, metric.factor * 10.0**-exponent, PREFIXES[exponent] + metric.unit)
@@ -70,7 +61,7 @@ def axis(column: str, values: Iterable[float]) -> Axis:
 
 def show(column: str, value: float) -> str:
     """A value with its unit and three significant digits, such as ``1.76 µs``."""
-    metric = find(column)
+    metric = METRICS[column]
     if not math.isfinite(value):
         return "n/a"
     return (

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hwsim.errors import DesignError
+from hwsim.errors import DesignError, nearest
 from hwsim.plotting import hover, metrics, style
 
 HEIGHT = 560
@@ -24,7 +24,7 @@ def plot_pareto(
     design point. DesignError if nothing is feasible or a metric is unknown.
     """
     points = feasible(frame)
-    across = {column: metrics.axis(column, points[column]) for column in (x, y)}
+    across = {column: metrics.axis(column, _column(points, column)) for column in (x, y)}
     color = color or ("workload" if points["workload"].nunique() > 1 else "datapath.name")
     paths = sorted(points["datapath.name"].unique())
     figure = go.Figure()
@@ -51,6 +51,13 @@ def feasible(frame: pd.DataFrame) -> pd.DataFrame:
     if points.empty:
         raise DesignError("the sweep has no feasible point")
     return points
+
+
+def _column(points: pd.DataFrame, name: str) -> pd.Series:
+    known = [column for column in metrics.METRICS if column in points]
+    if name not in known:
+        raise DesignError(f"no metric {name!r} in this sweep; {nearest(name, known)}")
+    return points[name]
 
 
 def front(xs: Sequence[float], ys: Sequence[float], x: metrics.Metric, y: metrics.Metric) -> list[int]:

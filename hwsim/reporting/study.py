@@ -74,10 +74,11 @@ def best_results(frame: pd.DataFrame, subjects: Iterable[Subject], column: str =
         if rows.empty:
             continue
         row = rows.loc[rows[column].idxmin()]
-        result = simulate(subject, Design.from_plain(json.loads(row["design"])), int(row["batch"]))
-        if result.workload.hash != row["workload_hash"]:
+        if isinstance(subject, Network):
+            subject = Workload.from_network(subject, int(row["batch"]))
+        if subject.hash != row["workload_hash"]:
             raise HwsimError(f"network {subject.name!r} is not the one that was swept: its content differs")
-        results.append(result)
+        results.append(simulate(subject, Design.from_plain(json.loads(row["design"]))))
     return results
 
 

@@ -49,7 +49,7 @@ def _plain(value: Any) -> str:
 
 def best(points: pd.DataFrame) -> Table:
     """Each network's best point by each objective: the value and the design."""
-    heads = ["Network", *(f"Least {_in_sentence(metrics.find(column).title)}" for column in OBJECTIVES)]
+    heads = ["Network", *(f"Least {_in_sentence(metrics.METRICS[column].title)}" for column in OBJECTIVES)]
     rows = []
     for name, group in points.groupby("workload", sort=False):
         found = [group.loc[group[column].idxmin()] for column in OBJECTIVES]
@@ -68,7 +68,7 @@ def _in_sentence(title: str) -> str:
 def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
     """Each network's ``count`` best points by EDP; a star marks the front of latency, energy and area."""
     columns = [column for column in RANKED if column in points]
-    heads = ["#", "Network", "Design", *(metrics.find(column).title for column in columns), "Front", "Verified"]
+    heads = ["#", "Network", "Design", *(metrics.METRICS[column].title for column in columns), "Front", "Verified"]
     rows, groups = [], []
     for name, group in points.groupby("workload", sort=False):
         front = set(pareto(group).index)

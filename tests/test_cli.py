@@ -1,0 +1,205 @@
+"""The command line: what each command prints, and one line for whatever goes wrong."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import hwsim
+from hwsim import digits, presets
+from hwsim.cli import main
+from hwsim.cli.program import program
+from hwsim.network import Network
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Standard output of a command that succeeds without a word on standard error."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, "")
+    return out
+
+
+def test_simulate_prints_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "simulate", "cnn_int8", "--design", "bit_serial_16x16", "--batch", "2")
+    for part in ("cnn_int8, batch 2", "Utilization", "pJ/action", "term_add", "(rtl)", "note: energies"):
+        assert part in out
+
+
+def test_simulate_as_json_is_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    data = json.loads(run(capsys, "simulate", "mlp_int4", "--design", "mac_16x16", "--json"))
+    expected = hwsim.simulate(digits.load("mlp_int4"), presets.load("mac_16x16"))
+    assert data == json.loads(json.dumps(expected.to_plain()))
+
+
+def test_files_are_taken_for_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    digits.load("mlp_int4").save(tmp_path / "own.safetensors")
+    design = hwsim.Design(datapath=hwsim.BitSerial(weight_bits=4))
+    design.save(tmp_path / "design.yaml")
+    out = run(capsys, "simulate", tmp_path / "own.safetensors", "--design", tmp_path / "design.yaml", "--json")
+    assert json.loads(out)["design_hash"] == design.hash
+
+
+def test_sweep_and_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    space, results, html = tmp_path / "space.yaml", tmp_path / "results.parquet", tmp_path / "report.html"
+    space.write_text("datapath.name: [mac, bit_serial]\ndatapath.weight_bits: [4, 8]\n")
+    out = run(capsys, "sweep", "mlp_int8", "mlp_int4", "--space", space, "--set", "array.rows=4,8", "--out", results)
+    assert "Best by energy-delay product" in out
+    assert "4 infeasible points" in out
+    assert f"wrote {results}" in out
+    frame = pd.read_parquet(results)
+    assert len(frame) == 16
+    assert (frame["error"] != "").sum() == 4
+    out = run(capsys, "report", results, "--out", html, "--energy", tmp_path / "energy.json", "--json")
+    assert json.loads(out) == {"report": str(html), "energy": str(tmp_path / "energy.json")}
+    assert html.read_text(encoding="utf-8").count('<details class="point"') == 2
+    energy = json.loads((tmp_path / "energy.json").read_text())
+    assert [each["workload"] for each in energy["results"]] == ["mlp_int8", "mlp_int4"]
+
+
+def test_sweep_as_json_holds_every_point(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "sweep", "mlp_int8", "--set", "datapath.weight_bits=4,8", "--json")
+    data = json.loads(out)
+    assert data["schema"] == "hwsim.sweep/1"
+    assert [point["energy_pj"] is None for point in data["points"]] == [True, False]
+
+
+def test_results_of_another_network_need_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shipped = digits.load("mlp_int4")
+    network = Network(name="own", nodes=shipped.nodes, output_scale=shipped.output_scale)
+    network.save(tmp_path / "own.safetensors")
+    results, html = tmp_path / "r.parquet", tmp_path / "r.html"
+    run(capsys, "sweep", tmp_path / "own.safetensors", "--set", "array.rows=4,8", "--out", results)
+    run(capsys, "report", results, "--out", html)
+    assert '<details class="point"' not in html.read_text(encoding="utf-8")
+    run(capsys, "report", results, "--out", html, "--network", tmp_path / "own.safetensors")
+    assert '<details class="point"' in html.read_text(encoding="utf-8")
+
+
+def test_report_of_a_network(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = run(capsys, "report", "mlp_int8", "--design", "mac_16x16", "--out", tmp_path / "r.html")
+    assert out == f"wrote {tmp_path / 'r.html'}\n"
+
+
+def test_rtl_writes_verilog(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    design = tmp_path / "design.yaml"
+    design.write_text("datapath: {name: mac, lanes: 2}\narray: {rows: 2, cols: 2}\n")
+    files = json.loads(run(capsys, "rtl", design, "--out", tmp_path / "rtl", "--json"))["files"]
+    assert files == [str(tmp_path / "rtl" / "pe_array.v")]
+    assert "module pe_array" in Path(files[0]).read_text()
+    out = run(capsys, "rtl", design, "--out", tmp_path / "vectors", "--vectors", "mlp_int8:head")
+    written = {Path(line.removeprefix("wrote ")).name for line in out.splitlines()}
+    assert {"pe_array.v", "testbench.sv"} <= written
+    assert all((tmp_path / "vectors" / name).is_file() for name in written)
+
+
+@pytest.mark.parametrize("command", [[], ["simulate"], ["sweep"], ["report"], ["rtl"]])
+def test_help_shows_an_example(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    text = run(capsys, *command, "--help")
+    assert re.search(rf"Examples?:\n\s+hwsim {' '.join(command)}", text)
+
+
+def test_version_and_bare_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--version") == f"hwsim {hwsim.__version__}\n"
+    assert "Commands:" in run(capsys)
+
+
+BAD = {
+    "unknown command": ["fly"],
+    "unknown option": ["simulate", "mlp_int8", "--fast"],
+    "missing argument": ["simulate"],
+    "unknown network": ["simulate", "mlp_int7"],
+    "missing network file": ["simulate", "none.safetensors"],
+    "folder as network": ["simulate", "."],
+    "no network file": ["simulate", "{text}"],
+    "unknown design": ["simulate", "mlp_int8", "--design", "mac_17"],
+    "missing design file": ["simulate", "mlp_int8", "--design", "none.yaml"],
+    "design with unknown key": ["simulate", "mlp_int8", "--design", "{design}"],
+    "design is no YAML": ["simulate", "mlp_int8", "--design", "{text}"],
+    "binary design": ["simulate", "mlp_int8", "--design", "{binary}"],
+    "infeasible design": ["simulate", "mlp_int8", "--design", "bit_serial_4bit_edge"],
+    "batch of zero": ["simulate", "mlp_int8", "--batch", "0"],
+    "batch is no number": ["simulate", "mlp_int8", "--batch", "many"],
+    "empty space": ["sweep", "mlp_int8"],
+    "setting without value": ["sweep", "mlp_int8", "--set", "array.rows"],
+    "setting is no YAML": ["sweep", "mlp_int8", "--set", "array.rows=["],
+    "unknown parameter": ["sweep", "mlp_int8", "--set", "array.row=4"],
+    "parameter out of range": ["sweep", "mlp_int8", "--set", "array.rows=0"],
+    "missing space file": ["sweep", "mlp_int8", "--space", "none.yaml"],
+    "space is a list": ["sweep", "mlp_int8", "--space", "{list}"],
+    "space without list": ["sweep", "mlp_int8", "--space", "{scalar}"],
+    "nothing feasible": ["sweep", "mlp_int8", "--set", "datapath.weight_bits=4"],
+    "missing results": ["report", "none.parquet"],
+    "no results": ["report", "{parquet}"],
+    "design for results": ["report", "{parquet}", "--design", "mac_16x16"],
+    "energy format": ["report", "mlp_int8", "--energy", "energy.txt"],
+    "file as folder": ["report", "mlp_int8", "--out", "{text}/report.html"],
+    "folder as file": ["report", "mlp_int8", "--out", "{folder}"],
+    "rtl without folder": ["rtl", "mac_16x16"],
+    "rtl into a file": ["rtl", "mac_16x16", "--out", "{text}"],
+    "vectors without layer": ["rtl", "mac_16x16", "--out", "{folder}", "--vectors", "mlp_int8"],
+    "vectors of no layer": ["rtl", "mac_16x16", "--out", "{folder}", "--vectors", "mlp_int8:tail"],
+    "shell markup": ["simulate", "[/bold]\n<b>"],
+}
+
+
+@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    contents = {
+        "text": b"[a\nb: }", "binary": b"\xff\xfe\x00", "design": b"arrray: {rows: 4}", "list": b"[1, 2]",
+        "scalar": b"array.rows: 4", "parquet": b"PAR1",
+    }  # fmt: skip
+    names = {name: f"{name}.parquet" if name == "parquet" else name for name in contents}
+    monkeypatch.chdir(tmp_path)
+    for name, content in contents.items():
+        Path(names[name]).write_bytes(content)
+    Path("folder").mkdir()
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    status = main([argument.format(**names, folder="folder") for argument in arguments])
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"hwsim: error: [^\n]+\n", err)
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_missing_extra_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("rtl", "amaranth")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "amaranth", None)
+    assert main(["rtl", "mac_16x16", "--out", "unused"]) == 2
+    assert capsys.readouterr().err == "hwsim: error: hwsim rtl needs the extra 'rtl': pip install 'hwsim[rtl]'\n"
+
+
+def test_interruption_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program.commands["simulate"], "callback", interrupt)
+    assert main(["simulate", "mlp_int8"]) == 130
+    assert capsys.readouterr().err == "hwsim: error: interrupted\n"
+
+
+def test_ctrl_c_ends_a_process() -> None:
+    space = [f"--set={key}=1,2,3,4,5,6,7,8" for key in ("array.rows", "array.cols", "datapath.lanes", "vector_lanes")]
+    code = (
+        "import os, signal, sys, threading; from hwsim.cli import main;"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start();"
+        f"sys.exit(main({['sweep', 'cnn_int8', *space]}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "hwsim: error: interrupted\n")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = [sys.executable, "-m", "hwsim", "sweep", "mlp_int8", "--set=array.rows=1,2,3,4,5,6,7,8", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
