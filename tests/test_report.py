@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 import hwsim
+from hwsim import datapaths
 from hwsim.errors import HwsimError
 from hwsim.reporting import energy_frame, energy_plain, read_results, report, write_energy, write_results
 from tests.browser import chromium, open_file
@@ -142,6 +143,19 @@ def test_results_are_reported_directly(subjects: list[hwsim.Workload], tmp_path:
     one, both = (report(source, tmp_path / "r.html").read_text() for source in (results[0], results))
     assert one.count('<details class="point"') == 1
     assert both.count('<details class="point"') == 2
+
+
+def test_a_datapath_of_its_own_file_is_reported(
+    subjects: list[hwsim.Workload], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
+    monkeypatch.setattr(datapaths, "__path__", [*datapaths.__path__, str(Path(__file__).parent / "toy")])
+    frame = hwsim.sweep(subjects, {"datapath.name": ["mac", "toy"], "array.rows": [4, 8]})
+    opened = open_file(browser, report(frame, tmp_path / "r.html", subjects=subjects), 1280)
+    legend = opened.page.locator("#pareto .legendtext").all_text_contents()
+    assert {"mac (rtl)", "toy (model only)"} <= set(legend)
+    assert "toy" in opened.page.locator("#ranking").inner_text()
+    assert opened.problems == []
+    opened.page.context.close()
 
 
 def test_figure_of_a_large_sweep_is_thinned(

@@ -30,7 +30,9 @@ def simulate(network: str, design_name: str | None, batch: int, as_json: bool) -
     output.print_line(f"{result.workload.name}, batch {batch}, on {label(result.design)} ({result.verified})")
     totals = result.totals()
     shown = [
-        (metric.title, metrics.show(name, totals[name])) for name, metric in metrics.METRICS.items() if name in totals
+        (metric.title, metrics.show(name, float(totals[name])))
+        for name, metric in metrics.METRICS.items()
+        if name in totals
     ]
     output.print_line(", ".join(f"{title} {value}" for title, value in shown))
     output.print_table(tables.layers(result), "Layers")

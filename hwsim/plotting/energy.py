@@ -1,6 +1,6 @@
 """Where the energy goes: stacked bars by component."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -37,7 +37,7 @@ def plot_energy(source: Result | Iterable[Result] | pd.DataFrame) -> go.Figure:
     return _stack(bars, what)
 
 
-def _stack(bars: list[tuple[str, Mapping[str, float], str]], what: str) -> go.Figure:
+def _stack(bars: Sequence[tuple[str, dict[str, float], str]], what: str) -> go.Figure:
     axis = metrics.axis("energy_pj", [max(sum(parts.values()) for _, parts, _ in bars)])
     labels = [style.escape(_short(name)) for name, _, _ in bars]
     positions = list(range(len(bars)))  # names may repeat, positions do not
