@@ -11,6 +11,7 @@ from hwsim.inference import run
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
 from hwsim.qtensor import QTensor
+from hwsim.reporting import report
 from hwsim.result import Result
 from hwsim.simulation import simulate
 from hwsim.workload import Workload
@@ -19,5 +20,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "run", "simulate", "sweep",
+    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run", "simulate",
+    "sweep",
 ]  # fmt: skip
