@@ -20,6 +20,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run", "simulate",
-    "sweep",
+    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
+    "simulate", "sweep",
 ]  # fmt: skip
