@@ -9,7 +9,6 @@ from hwsim.plotting import metrics, style
 from hwsim.result import CATEGORIES, Result
 
 TITLES = {"pe": "PEs", "buffers": "Buffers", "dram": "DRAM", "host": "Host operators", "leakage": "Leakage"}
-NAME_LIMIT = 20
 
 
 def plot_energy(source: Result | Iterable[Result] | pd.DataFrame) -> go.Figure:
@@ -39,7 +38,7 @@ def plot_energy(source: Result | Iterable[Result] | pd.DataFrame) -> go.Figure:
 
 def _stack(bars: Sequence[tuple[str, dict[str, float], str]], what: str) -> go.Figure:
     axis = metrics.axis("energy_pj", [max(sum(parts.values()) for _, parts, _ in bars)])
-    labels = [style.escape(_short(name)) for name, _, _ in bars]
+    labels = [style.escape(style.short(name)) for name, _, _ in bars]
     positions = list(range(len(bars)))  # names may repeat, positions do not
     figure = go.Figure()
     for index, category in enumerate(CATEGORIES):
@@ -62,7 +61,3 @@ def _stack(bars: Sequence[tuple[str, dict[str, float], str]], what: str) -> go.F
         title_text=what, tickmode="array", tickvals=positions, ticktext=labels, range=[len(bars) - 0.5, -0.5]
     )
     return figure
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"

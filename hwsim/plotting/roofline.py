@@ -38,7 +38,7 @@ def plot_roofline(result: Result) -> go.Figure:
             go.Scatter(
                 x=[intensity[i] for i in chosen], y=[speed[i] * 1e-12 for i in chosen], mode="markers+text",
                 name=f"bound by {metrics.bound(bound)}", cliponaxis=False, textfont={"size": 11},
-                text=[style.escape(layers[i].name) if positions[i] else "" for i in chosen],
+                text=[style.escape(style.short(layers[i].name)) if positions[i] else "" for i in chosen],
                 textposition=[positions[i] or LABEL_POSITIONS[0] for i in chosen],
                 marker={"color": style.colour(index), "symbol": style.symbol(index), "size": 11},
                 hovertext=[_hover(layers[i], intensity[i], speed[i]) for i in chosen], hoverinfo="text",

@@ -8,6 +8,7 @@ PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#9
 """Paul Tol's "bright" scheme: distinct for all kinds of colour vision."""
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "x")
+NAME_LIMIT = 20
 INK = "#808791"
 """Grey that stays readable (contrast above 3.5) on white and on near-black."""
 GRID = "rgba(128, 135, 145, 0.25)"
@@ -43,6 +44,11 @@ def log_axis(log: bool = True) -> dict[str, Any]:
 def escape(text: str) -> str:
     """``text`` so that plotly draws it literally: it reads a little HTML in every label."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def short(name: str) -> str:
+    """``name``, cut where it would crowd a figure."""
+    return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"
 
 
 def colour(index: int) -> str:
