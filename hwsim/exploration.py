@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hwsim import datapaths, schema
-from hwsim.design import Design
+from hwsim.design import Design, Dram
 from hwsim.errors import DesignError, HwsimError, nearest
 from hwsim.network import Network
 from hwsim.progress import track
@@ -157,7 +157,8 @@ def label(design: Design) -> str:
     if hasattr(path, "lanes"):
         array += f"x{path.lanes}"
     buffers = "/".join(f"{b.kib:g}" for b in (design.activation_buffer, design.weight_buffer, design.output_buffer))
-    extra = " + overrides" if design.overrides else ""
+    extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
+    extra += " + overrides" if design.overrides else ""
     return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
 
 

@@ -1,7 +1,7 @@
 """The array generator: one for all datapaths (docs/hardware.md is its specification)."""
 
 from amaranth.hdl import Const, Module, Signal, Value, signed
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
@@ -13,28 +13,38 @@ from rtl.library import Library, place
 from rtl.pe import ProcessingElement, implementation
 from rtl.requantizer import RequantizerRow
 
+RESULTS = "o_results"
+"""The array's one output stream."""
+
+
+def stream_layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
+    """The payload layout of each stream of the array, inputs and results."""
+    scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
+    return {
+        "i_activations": streams.activations(datapath, array),
+        "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.EXTRA),
+        "i_quantizers": streams.quantizers(array),
+        **scales,
+        RESULTS: streams.results(array),
+    }
+
 
 class PeArray(Component):
     """``array.rows`` x ``array.cols`` PEs of ``datapath``, output-stationary.
 
     Members are the streams of docs/hardware.md: ``i_activations``, ``i_weights``, ``i_scales`` (with
-    a scale stage only), ``i_quantizers`` and ``o_results``; layouts in `rtl.streams`.
+    a scale stage only), ``i_quantizers`` and ``o_results``; layouts in `stream_layouts`.
     """
 
     def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
         self._datapath = datapath
         self._array = array
         self._feeder = implementation(datapath).Feeder(datapath, array)
-        inputs = {
-            "i_activations": streams.activations(datapath, array),
-            "i_weights": streams.weights(datapath, array, self._feeder.EXTRA),
-            "i_quantizers": streams.quantizers(array),
-        }
-        if datapath.scale_stage:
-            inputs["i_scales"] = streams.scales(datapath, array)
         super().__init__(
-            {name: In(stream.Signature(layout)) for name, layout in inputs.items()}
-            | {"o_results": Out(stream.Signature(streams.results(array)))}
+            {
+                name: (Out if name == RESULTS else In)(stream.Signature(layout))
+                for name, layout in stream_layouts(datapath, array).items()
+            }
         )
 
     @property

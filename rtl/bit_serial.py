@@ -12,6 +12,7 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim import terms
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.library import Library, place
@@ -43,6 +44,11 @@ class Feeder(Component):
 
     EXTRA: dict[str, Shape] = {"terms": unsigned(4)}
     """Run-time fields of a weights beat beyond those of every datapath."""
+
+    @staticmethod
+    def extra(datapath: BitSerial, w: QTensor) -> dict[str, int]:
+        """`EXTRA` for weights ``w``."""
+        return {"terms": terms.per_weight(w.integer_bits, datapath.scheme)}
 
     def __init__(self, datapath: BitSerial, array: Array) -> None:
         self._datapath = datapath

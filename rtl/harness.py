@@ -1,6 +1,6 @@
 """HDL that replays stimuli into an array and judges what comes out: top module and files.
 
-The modules it is made of are in ``harness.sv``. A job is one matmul, fed back to back.
+The modules it is made of are in ``harness.v``. A job is one matmul, fed back to back.
 """
 
 import dataclasses
@@ -34,12 +34,12 @@ def width(layout: data.StructLayout) -> int:
 
 
 def modules() -> str:
-    """The SystemVerilog modules that `top` instantiates."""
-    return (resources.files("rtl") / "harness.sv").read_text()
+    """The Verilog modules that `top` instantiates."""
+    return (resources.files("rtl") / "harness.v").read_text()
 
 
-def top(layouts: Mapping[str, data.StructLayout], array: str, depth: int, jobs: int) -> str:
-    """Module ``harness`` around module ``array``, for up to ``depth`` beats per stream and ``jobs`` jobs."""
+def top(layouts: Mapping[str, data.StructLayout], array: str, depths: Mapping[str, int], jobs: int) -> str:
+    """Module ``harness`` around module ``array``, for up to ``depths`` beats of each stream and ``jobs`` jobs."""
     names = list(layouts)
     inputs = [name for name in names if name != RESULTS]
     wires, instances, ports = [], [], []
@@ -47,7 +47,7 @@ def top(layouts: Mapping[str, data.StructLayout], array: str, depth: int, jobs: 
         bits = width(layouts[name])
         wires.append(f"    wire [{bits - 1}:0] {name}_payload; wire {name}_valid, {name}_ready;")
         ports += [f".{name}__{part}({name}_{part})" for part in ("payload", "valid", "ready")]
-        instances.append(_instance(i, name, bits, depth))
+        instances.append(_instance(i, name, bits, depths[name]))
     wires.append("    wire " + ", ".join(f"{name}_exhausted" for name in inputs) + ";")
     accepted = " || ".join(f"({name}_valid && {name}_ready)" for name in inputs)
     return TOP.format(

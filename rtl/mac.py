@@ -6,6 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
 from hwsim.datapaths.mac import Mac
+from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
 
@@ -27,6 +28,11 @@ class Feeder(Component):
 
     EXTRA: dict[str, Shape] = {}
     """Run-time fields of a weights beat beyond those of every datapath."""
+
+    @staticmethod
+    def extra(datapath: Mac, w: QTensor) -> dict[str, int]:
+        """No datapath-specific run-time fields."""
+        return {}
 
     def __init__(self, datapath: Mac, array: Array) -> None:
         super().__init__(

@@ -6,12 +6,10 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
+from hwsim.kernels.tiles import REQUANTIZER_STAGES as STAGES
 from rtl import streams
 from rtl.arithmetic import overflow
 from rtl.library import Library, place
-
-STAGES = 3
-"""Register stages from a row of sums to a row of results."""
 
 
 class Requantizer(Component):

@@ -9,16 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 from amaranth.lib import data
 
-from hwsim import mapping, terms
+from hwsim import mapping
 from hwsim.datapath import Array
-from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.integer import IntegerDatapath
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer, requantize
-from rtl import beats, streams
+from rtl import beats
+from rtl.array import RESULTS, stream_layouts
 from rtl.pe import implementation
 
-RESULTS = "o_results"
 MISSING_COLUMN = {"bias": 0, "multiplier": 0, "shift": 1, "invert": 0}
 
 
@@ -49,19 +48,6 @@ class Stimuli:
     cycles: int
 
 
-def layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
-    """The payload layout of each stream of the array, inputs and results."""
-    result = {
-        "i_activations": streams.activations(datapath, array),
-        "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.EXTRA),
-        "i_quantizers": streams.quantizers(array),
-        RESULTS: streams.results(array),
-    }
-    if datapath.scale_stage:
-        result["i_scales"] = streams.scales(datapath, array)
-    return result
-
-
 def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
     """The beats of ``matmul`` on every stream of the array, results and cycles by the simulator."""
     plan = _Plan.make(datapath, array, matmul)
@@ -72,7 +58,7 @@ def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
     stats = datapath.stats(matmul.w, array)
     cycles = int(datapath.cycles(matmul.shape, stats.values, datapath.params(array)))
     return Stimuli(
-        streams={name: parts[name](plan, layout) for name, layout in layouts(datapath, array).items()},
+        streams={name: parts[name](plan, layout) for name, layout in stream_layouts(datapath, array).items()},
         cycles=cycles,
     )
 
@@ -154,8 +140,8 @@ def _weights(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
         "last_in_group": np.tile(plan.last_in_group, blocks),
         "last_in_tile": np.tile(np.arange(count) == count - 1, blocks),
     }
-    if isinstance(plan.datapath, BitSerial):
-        fields["terms"] = np.full(len(values), terms.per_weight(w.integer_bits, plan.datapath.scheme))
+    for name, value in implementation(plan.datapath).Feeder.extra(plan.datapath, w).items():
+        fields[name] = np.full(len(values), value)
     return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
 
 

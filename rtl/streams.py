@@ -15,9 +15,7 @@ def activations(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
     return data.StructLayout({"values": data.ArrayLayout(row, array.rows)})
 
 
-def weights(
-    datapath: IntegerDatapath, array: Array, extra: dict[str, unsigned] | None = None
-) -> data.StructLayout:
+def weights(datapath: IntegerDatapath, array: Array, extra: dict[str, unsigned] | None = None) -> data.StructLayout:
     """One step: cols x lanes weights and where the step stands; ``extra`` run-time fields of a datapath."""
     column = data.ArrayLayout(signed(datapath.weight_bits), datapath.lanes)
     return data.StructLayout(
@@ -37,9 +35,7 @@ def scales(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
 
 def quantizers(array: Array) -> data.StructLayout:
     """One tile: what the requantizers need, and how many rows to drain."""
-    column = data.StructLayout(
-        {"bias": signed(RESULT_BITS), "multiplier": 31, "shift": 6, "invert": 1}
-    )
+    column = data.StructLayout({"bias": signed(RESULT_BITS), "multiplier": 31, "shift": 6, "invert": 1})
     return data.StructLayout(
         {
             "columns": data.ArrayLayout(column, array.cols),

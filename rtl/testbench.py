@@ -8,10 +8,11 @@ import numpy as np
 from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
+from hwsim.files import write_atomically
 from hwsim.integer import IntegerDatapath
 from hwsim.network import Network
 from rtl import harness, layers, stimuli, verilog
-from rtl.array import PeArray
+from rtl.array import PeArray, stream_layouts
 from rtl.stimuli import RESULTS, Matmul
 
 ARRAY = "pe_array"
@@ -36,18 +37,17 @@ def write_vectors(out: Path, network: Network, layer: str, design: Design, x: np
 
 def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: Sequence[Matmul]) -> list[Path]:
     """Like `write_vectors`, for matmuls given as they are; returns the files."""
-    layouts = stimuli.layouts(datapath, array)
+    layouts = stream_layouts(datapath, array)
     jobs = [harness.Job(stimuli=stimuli.stimuli(datapath, array, each)) for each in matmuls]
-    depth = max(sum(len(job.stimuli.streams[name]) for job in jobs) for name in layouts)
+    depths = {name: sum(len(job.stimuli.streams[name]) for job in jobs) for name in layouts}
     harness.write_jobs(out, layouts, jobs)
-    rows = sum(len(job.stimuli.streams[RESULTS]) for job in jobs)
     texts = {
         f"{ARRAY}.v": verilog.emit(PeArray(datapath, array), ARRAY),
-        "harness.sv": harness.modules() + "\n" + harness.top(layouts, ARRAY, depth, len(jobs) + 1),
-        "testbench.sv": TESTBENCH.format(array=ARRAY, jobs=len(jobs), rows=rows),
+        "harness.v": harness.modules() + "\n" + harness.top(layouts, ARRAY, depths, len(jobs) + 1),
+        "testbench.v": TESTBENCH.format(array=ARRAY, jobs=len(jobs), rows=depths[RESULTS]),
     }
     for name, text in texts.items():
-        (out / name).write_text(text)
+        write_atomically(out / name, text.encode())
     beats = [f"{name}.hex" for name in (*layouts, "jobs", "cycles")]
     return [out / name for name in (*texts, *beats)]
 
@@ -56,8 +56,8 @@ TESTBENCH = """\
 // Replays the beats in *.hex into the array and compares results and cycles with the simulator's.
 //
 //   $ verilator --binary --timing -CFLAGS -fcoroutines -Wno-lint -Wno-style --top-module testbench \\
-//       testbench.sv harness.sv {array}.v && obj_dir/Vtestbench
-//   $ iverilog -g2012 -o testbench testbench.sv harness.sv {array}.v && vvp testbench
+//       testbench.v harness.v {array}.v && obj_dir/Vtestbench
+//   $ iverilog -o testbench testbench.v harness.v {array}.v && vvp testbench
 //
 // Run it in this folder, or name the folder: +vectors=DIR
 
@@ -73,7 +73,7 @@ module testbench;
     reg [31:0] expected [0:JOBS-1];
     reg [31:0] judged = 0;
     reg [31:0] failures = 0;
-    string directory;
+    reg [8*1024-1:0] directory;
 
     harness harness_i (
         .clk(clk), .rst(rst), .jobs_done(jobs_done), .mismatches(mismatches),

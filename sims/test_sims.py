@@ -13,7 +13,7 @@ from hwsim.datapaths.mac import Mac
 from hwsim.design import Design
 from hwsim.simulation import simulate
 from rtl import harness, stimuli, verilog
-from rtl.array import PeArray
+from rtl.array import PeArray, stream_layouts
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, networks, runner, verilator_engine
@@ -124,14 +124,14 @@ def test_broken_stream_rules_are_noticed(engine, fault, tmp_path):
     if engine == "amaranth":
         (outcome,) = amaranth_engine.replay(broken, [job])
     else:
-        build = verilator_engine.build_harness(broken, stimuli.layouts(datapath, SMALL))
+        build = verilator_engine.build_harness(broken, stream_layouts(datapath, SMALL))
         (outcome,) = verilator_engine.replay(build, datapath, SMALL, [job], tmp_path)
     assert outcome.violations > 0
 
 
 @pytest.mark.parametrize("datapath", [Mac(lanes=2), BitSerial(lanes=2, skip="zero")], ids=lambda d: d.name())
 def test_stream_rules_cycle_by_cycle(datapath, tmp_path):
-    layouts = stimuli.layouts(datapath, SMALL)
+    layouts = stream_layouts(datapath, SMALL)
     matmul = random_matmul("ragged", datapath, SMALL, seed=6)
     harness.write_jobs(tmp_path, layouts, [Job(stimuli=stimuli.stimuli(datapath, SMALL, matmul))])
     ports = ["clk", "rst", *(f"{name}__{part}" for name in layouts for part in ("payload", "valid", "ready"))]

@@ -23,7 +23,7 @@ from cocotb_tools.runner import get_runner
 from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 from rtl import harness, stimuli, verilog
-from rtl.array import PeArray
+from rtl.array import PeArray, stream_layouts
 from sims import toolchain
 from sims.outcome import Outcome
 
@@ -50,13 +50,13 @@ class Build:
 
 def build(datapath: IntegerDatapath, array: Array, waves: bool = False) -> Build:
     """The harness around the array of ``datapath``, compiled unless it already was."""
-    return build_harness(PeArray(datapath, array), stimuli.layouts(datapath, array), waves)
+    return build_harness(PeArray(datapath, array), stream_layouts(datapath, array), waves)
 
 
 def build_harness(component: Component, layouts: Mapping[str, data.StructLayout], waves: bool = False) -> Build:
     """The harness around any component with streams of these layouts."""
-    top = harness.modules() + harness.top(layouts, "array", DEPTH, MAX_JOBS + 1)
-    sources = {"harness.sv": top, "array.v": verilog.emit(component, "array")}
+    top = harness.modules() + harness.top(layouts, "array", dict.fromkeys(layouts, DEPTH), MAX_JOBS + 1)
+    sources = {"harness.v": top, "array.v": verilog.emit(component, "array")}
     return compile_verilog(sources, "harness", ("clk", "rst", *RESULTS), waves)
 
 
@@ -124,7 +124,7 @@ def replay(
 ) -> list[Outcome]:
     """One outcome per job, replayed in as many processes as their beats need."""
     outcomes: list[Outcome] = []
-    layouts = stimuli.layouts(datapath, array)
+    layouts = stream_layouts(datapath, array)
     for number, part in enumerate(_parts(jobs)):
         where = folder / str(number)
         harness.write_jobs(where, layouts, part)

@@ -93,7 +93,7 @@ def test_rtl_writes_verilog(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert "module pe_array" in Path(files[0]).read_text()
     out = run(capsys, "rtl", design, "--out", tmp_path / "vectors", "--vectors", "mlp_int8:head")
     written = {Path(line.removeprefix("wrote ")).name for line in out.splitlines()}
-    assert {"pe_array.v", "testbench.sv"} <= written
+    assert {"pe_array.v", "testbench.v"} <= written
     assert all((tmp_path / "vectors" / name).is_file() for name in written)
 
 

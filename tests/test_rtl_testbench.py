@@ -32,7 +32,7 @@ def with_verilator(folder):
     environment = {**os.environ, **toolchain.environment()}
     command = (
         "verilator --binary --timing -CFLAGS -fcoroutines -Wno-lint -Wno-style --top-module testbench"
-        " testbench.sv harness.sv pe_array.v"
+        " testbench.v harness.v pe_array.v"
     )
     built = subprocess.run(command.split(), cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[-3000:]
@@ -40,9 +40,7 @@ def with_verilator(folder):
 
 
 def with_iverilog(folder):
-    if shutil.which("iverilog") is None:
-        pytest.skip("iverilog is not installed")
-    command = "iverilog -g2012 -o testbench testbench.sv harness.sv pe_array.v"
+    command = "iverilog -o testbench testbench.v harness.v pe_array.v"
     subprocess.run(command.split(), cwd=folder, check=True)
     return ["vvp", "testbench"]
 
@@ -53,14 +51,14 @@ def test_vectors_of_a_network_layer(tmp_path):
     design = Design(datapath=DATAPATH, array=ARRAY)
     files = write_vectors(tmp_path, network, "head", design, images[:3])
     written = {file.name: file.read_text() for file in files}
-    assert set(written) >= {"pe_array.v", "harness.sv", "testbench.sv", "jobs.hex", "cycles.hex", "o_results.hex"}
+    assert set(written) >= {"pe_array.v", "harness.v", "testbench.v", "jobs.hex", "cycles.hex", "o_results.hex"}
     channels = network.shapes["head"][-1]
     assert len(written["o_results.hex"].split()) == 3 * -(-channels // ARRAY.cols)
     with pytest.raises(NetworkError, match="did you mean 'head'"):
         write_vectors(tmp_path, network, "heat", design, images[:3])
 
 
-@pytest.mark.parametrize("compiled", [with_verilator, with_iverilog])
+@pytest.mark.parametrize("compiled", [with_verilator, *([with_iverilog] if shutil.which("iverilog") else [])])
 def test_testbench_judges(folder, compiled, tmp_path):
     command = compiled(folder)
 

@@ -38,4 +38,3 @@ def saturating_matmul(x, v, scale, offset, group_size, lanes, acc_bits, group_bi
                     acc = saturate(acc + scale[j, g] * gacc + offset[j, g] * gsum, acc_bits)
             out[i, j] = acc
     return out
-

@@ -16,7 +16,7 @@ module stream_source #(parameter WIDTH = 1, parameter DEPTH = 1, parameter NAME 
     reg [31:0] next;
     reg waiting;
     wire [31:0] noise;
-    string directory;
+    reg [8*1024-1:0] directory;
 
     initial begin
         if (!$value$plusargs("vectors=%s", directory)) directory = ".";
@@ -53,7 +53,7 @@ module stream_sink #(parameter WIDTH = 1, parameter DEPTH = 1, parameter NAME = 
     reg waiting;
     reg [WIDTH-1:0] offered;
     wire [31:0] noise;
-    string directory;
+    reg [8*1024-1:0] directory;
 
     initial begin
         if (!$value$plusargs("vectors=%s", directory)) directory = ".";
@@ -124,7 +124,7 @@ module job_control #(
     reg [31:0] state;           // 0: running; else cycles until the next job starts
     reg counting;
     reg [31:0] idle;
-    string directory;
+    reg [8*1024-1:0] directory;
 
     initial begin
         if (!$value$plusargs("vectors=%s", directory)) directory = ".";
