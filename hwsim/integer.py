@@ -164,7 +164,7 @@ def worst_case(w: Operand, activation_bits: int) -> tuple[int, int]:
     largest = 1 << (activation_bits - 1)
     offset = 0 if w.offset is None else int(np.abs(w.offset.astype(np.int64)).max())
     scale = int(np.abs(w.scale.astype(np.int64)).max())
-    loose = (int(np.abs(w.codebook).max()) * scale + offset) * w.k * largest
+    loose = ((1 << w.integer_bits) * scale + offset) * w.k * largest
     if loose >= 1 << 62:  # the sums below would leave int64
         return loose, loose
     starts = np.arange(0, w.k, w.group_size)

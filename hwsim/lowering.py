@@ -1,38 +1,91 @@
-"""Group scales and offsets as integers on one float scale per output channel."""
+"""Scales, offsets and plane weights as integers on one float scale per output channel."""
 
 import dataclasses
+import math
 
 import numpy as np
 
+from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
 from hwsim.qtensor import QTensor
 
 
 def lower(q: QTensor, scale_bits: int = 8) -> QTensor:
-    """``q`` with integer group scales and offsets, as every integer datapath needs it.
+    """``q`` with integer group scales, offsets and plane weights, as every integer datapath needs it.
 
     A channel with one group and no offset keeps its value exactly: its scale becomes the
-    channel scale and the group scale is 1. Otherwise the largest |scale| of the channel
-    becomes ``2**(scale_bits-1) - 1`` and the others, and the offsets, are rounded (ties to even) on that grid.
-    The largest change, relative to the channel's largest value, is kept in
-    ``lowering_error``. The codebook's power of two moves into the channel scale.
+    channel scale and the group scale is 1. Otherwise the largest magnitude among the
+    channel's scales or plane weights becomes ``2**(scale_bits-1) - 1`` and the others, and the
+    offsets, are rounded (ties to even) on that grid. The largest change, relative to the
+    channel's largest value, is kept in ``lowering_error``. Tiles are unrolled, groups that cross rows
+    cut at them, and the codebook's power of two moves into the channel scale.
+
+    Raises FormatError for formats that are not integers on a channel scale: complex values,
+    low-rank envelopes, token scales, sparse outliers.
     """
     if q.lowered:
         return q
-    if q.scale.size and not (np.abs(q.scale).max(axis=1) > 0).all():
-        raise FormatError(f"QTensor of format {q.format!r}: a channel has only zero scales")
-    scale = q.scale.astype(np.float64) * 2.0**q.exponent
-    limit = 1 if q.groups == 1 and q.offset is None else (1 << (scale_bits - 1)) - 1
-    unit = np.abs(scale).max(axis=1, keepdims=True) / limit
-    channel = (unit[:, 0] * q.channel_scale).astype(np.float32)
-    lowered = dataclasses.replace(
-        q,
-        exponent=0,
-        scale=np.rint(scale / unit).astype(np.int32),
-        offset=None if q.offset is None else np.rint(q.offset / unit).astype(np.int32),
-        channel_scale=channel,
-    )
+    for name in ("imaginary_scale", "envelope", "token", "sparse"):
+        if getattr(q, name) is not None:
+            raise FormatError(f"format {q.format!r} cannot be lowered to integers: it has {name.replace('_', ' ')}s")
+    plain = _per_row(q)
+    lowered = _lower_planes(plain, scale_bits) if plain.plane_weights is not None else _lower_codes(plain, scale_bits)
     before = q.dequantize().reshape(q.n, -1).astype(np.float64)
     after = lowered.dequantize().reshape(q.n, -1).astype(np.float64)
     largest = np.maximum(np.abs(before).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return dataclasses.replace(lowered, lowering_error=float((np.abs(after - before) / largest).max()))
+
+
+def _per_row(q: QTensor) -> QTensor:
+    """``q`` with unrolled codes and groups that do not cross rows."""
+    size = math.gcd(q.group_size, q.k) if q.flat_groups else q.group_size
+    first = np.arange(0, q.k, size)
+
+    def at_groups(array: np.ndarray | None) -> np.ndarray | None:
+        return None if array is None else np.ascontiguousarray(q.spread(array)[..., first])
+
+    return dataclasses.replace(
+        q, codes=q.expanded_codes, tile=1, flat_groups=False, group_size=size, scale=at_groups(q.scale),
+        offset=at_groups(q.offset), select=at_groups(q.select), plane_weights=at_groups(q.plane_weights),
+    )  # fmt: skip
+
+
+def _unit(q: QTensor, magnitudes: np.ndarray, limit: int) -> np.ndarray:
+    """float64[N, 1]: the step of each channel's grid."""
+    unit = magnitudes.max(axis=1, keepdims=True) / limit
+    if not (unit > 0).all():
+        raise FormatError(f"QTensor of format {q.format!r}: a channel has only zero scales")
+    return unit
+
+
+def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
+    table = q.codebook
+    scale = q.scale.astype(np.float64) * 2.0**table.exponent
+    exact = q.offset is None and (scale == scale[:, :1]).all()
+    unit = _unit(q, np.abs(scale), 1 if exact else (1 << (scale_bits - 1)) - 1)
+    integers = Codebook(
+        bits=table.bits, mantissas=table.integers, exponents=np.zeros(table.integers.shape, np.int16),
+        special=table.special, table_bits=table.table_bits, entry_bits=table.entry_bits,
+    )  # fmt: skip
+    return dataclasses.replace(
+        q, codebook=integers, scale=np.rint(scale / unit).astype(np.int32), offset=_integer_offset(q, unit),
+        channel_scale=_channel_scale(q, unit),
+    )  # fmt: skip
+
+
+def _lower_planes(q: QTensor, scale_bits: int) -> QTensor:
+    assert q.plane_weights is not None
+    weights = q.plane_weights.astype(np.float64) * q.scale
+    unit = _unit(q, np.abs(weights).max(axis=0), (1 << (scale_bits - 1)) - 1)
+    return dataclasses.replace(
+        q, plane_weights=np.rint(weights / unit).astype(np.int32), scale=np.ones(q.scale.shape, np.int32),
+        offset=_integer_offset(q, unit), channel_scale=_channel_scale(q, unit),
+    )  # fmt: skip
+
+
+def _integer_offset(q: QTensor, unit: np.ndarray) -> np.ndarray | None:
+    return None if q.offset is None else np.rint(q.offset / unit).astype(np.int32)
+
+
+def _channel_scale(q: QTensor, unit: np.ndarray) -> np.ndarray:
+    return (unit[:, 0] * q.channel_scale).astype(np.float32)

@@ -23,7 +23,7 @@ from hwsim.packing import pack, unpack
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 
-VERSION = 1
+VERSION = 2
 Tensors = dict[str, np.ndarray]
 
 
@@ -55,8 +55,8 @@ def _pack_fields(value: Any, prefix: str, tensors: Tensors) -> dict[str, Any]:
         key = f"{prefix}.{field.name}"
         if isinstance(item, np.ndarray):
             packed = isinstance(value, QTensor) and field.name == "codes"
-            tensors[key] = pack(item, value.code_bits) if packed else item
-        elif isinstance(item, (QTensor, Quantizer)):
+            tensors[key] = pack(np.atleast_2d(item), value.code_bits) if packed else item
+        elif dataclasses.is_dataclass(item):
             attributes[field.name] = _pack_fields(item, key, tensors)
         elif isinstance(item, tuple):
             attributes[field.name] = list(item)
@@ -184,22 +184,36 @@ def _unpack_fields(cls: type, attributes: Any, prefix: str, tensors: Tensors, un
                 unused.discard(key)
             elif hints[name] is np.ndarray or attributes.get(name) is not None:
                 raise NetworkError(f"{where}: the file has no tensor {key!r}")
-        elif hints[name] in (QTensor, Quantizer):
-            values[name] = _unpack_fields(hints[name], attributes.get(name), key, tensors, unused)
+        elif (nested := _dataclass(hints[name])) is not None:
+            if attributes.get(name) is not None or hints[name] is nested:
+                values[name] = _unpack_fields(nested, attributes.get(name), key, tensors, unused)
         elif name in attributes:
             values[name] = _convert(hints[name], attributes[name], where)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise NetworkError(f"{where} is missing")
     if cls is QTensor:
-        values["codes"] = _unpack_codes(values["codes"], values["shape"], values["code_bits"])
+        values["codes"] = _unpack_codes(
+            values["codes"], values["shape"], values.get("tile", 1), values["codebook"].bits
+        )
     return cls(**values)
 
 
-def _unpack_codes(packed: np.ndarray, shape: tuple[int, ...], bits: int) -> np.ndarray:
-    if not shape or min(shape) < 1 or not 1 <= bits <= 8:
-        raise NetworkError(f"weights of shape {shape} with codes of {bits} bits")
-    k = math.prod(shape[1:])
-    if packed.dtype != np.uint8 or packed.shape != (shape[0], -(-k * bits // 8)):
+def _dataclass(hint: Any) -> type | None:
+    """The dataclass that a field of type ``hint`` holds, if any."""
+    return next((each for each in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(each)), None)  # type: ignore[misc]
+
+
+def _unpack_codes(packed: np.ndarray, shape: tuple[int, ...], tile: int, bits: int) -> np.ndarray:
+    if not shape or min(shape) < 1 or not 1 <= bits <= 16 or tile < 1 or math.prod(shape) % tile:
+        raise NetworkError(f"weights of shape {shape}, repeated {tile} times, with codes of {bits} bits")
+    if tile > 1:
+        codes = _unpack_rows(packed.reshape(1, -1), math.prod(shape) // tile, bits, (1,), packed.dtype)
+        return codes.reshape(-1)
+    return _unpack_rows(packed, math.prod(shape[1:]), bits, shape[:1], packed.dtype)
+
+
+def _unpack_rows(packed: np.ndarray, k: int, bits: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    if dtype != np.uint8 or packed.shape != (*shape, -(-k * bits // 8)):
         raise NetworkError(f"codes are {packed.dtype}{packed.shape}, which does not fit shape {shape} and {bits} bits")
     codes = unpack(packed, bits, k)
     if (pack(codes, bits) != packed).any():

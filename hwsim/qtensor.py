@@ -1,22 +1,78 @@
-"""The one tensor type: codes, a codebook of exact dyadic values, group scales.
+"""The one tensor type: codes, exact codebooks, group scales, and what some formats add.
 
-A weight is ``channel_scale[n] * (scale[n, g] * codebook[code] * 2**exponent + offset[n, g])``
-with g the group that k lies in. A *lowered* tensor holds scale and offset as integers, so
-that the bracket is what the hardware multiplies by, exactly (docs/hardware.md).
+A weight is ``channel_scale[n] * (scale * value + offset)``, scale and offset those of the group
+that it lies in. ``value`` is the codebook's entry of its code or, with ``plane_weights``, the sum of
+the code's bits times the group's plane weights. Outliers, pairs, low-rank envelopes and token
+scales are added by the formats that have them. A *lowered* tensor (`hwsim.lower`) holds
+scales and offsets as integers, so that the bracket is what the hardware multiplies by, exactly.
 """
 
 import dataclasses
 import functools
 import hashlib
+import math
+from typing import Literal
 
 import numpy as np
 
+from hwsim.codebook import Codebook, frozen
 from hwsim.errors import FormatError
+
+Kind = Literal["none", "sign", "int8", "e8m0", "e4m3", "fp16", "fp32"]
+KIND_BITS: dict[str, int] = {"none": 0, "sign": 1, "int8": 8, "e8m0": 8, "e4m3": 8, "fp16": 16, "fp32": 32}
+"""Stored bits per scale or offset; "none" are all 1 (scales) or 0 (offsets)."""
 
 
 def signed_bits(low: int, high: int) -> int:
     """Two's complement bits that hold ``low`` and ``high``."""
     return max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Sparse:
+    """Single weights beside the dense codes.
+
+    Attributes:
+        index: int64[S], ascending positions in the flattened tensor.
+        value: float32[S].
+        mode: added to the dense value, or instead of it.
+        value_bits, index_bits: storage of each; ``row_bits`` per row (pointers).
+    """
+
+    index: np.ndarray
+    value: np.ndarray
+    mode: Literal["add", "override"] = "add"
+    value_bits: int = 16
+    index_bits: int = 32
+    row_bits: int = 32
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Envelope:
+    """Low-rank magnitudes of BitStack: plane i is ``sign_i * (u_i @ v_i)``.
+
+    Attributes:
+        u: float32[planes, N, rank].
+        v: float32[planes, rank, K].
+    """
+
+    u: np.ndarray
+    v: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TokenScale:
+    """Scales that depend on the token (BinaryMoS): gates = softmax(router @ x) mix them.
+
+    Attributes:
+        router: float32[e, K].
+        s_in: float32[e, K].
+        s_out: float32[e, N].
+    """
+
+    router: np.ndarray
+    s_in: np.ndarray
+    s_out: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,14 +82,22 @@ class QTensor:
     Attributes:
         format: name of the number format, e.g. ``"int4"``.
         shape: logical shape before flattening to [N, K].
-        codes: uint8[N, K], each below ``len(codebook)``.
-        code_bits: stored bits per code, 1..8.
-        codebook: int64[<= 2**code_bits] mantissas.
-        exponent: every codebook value is ``mantissa * 2**exponent``.
+        codes: uint8 or uint16 [N, K]; [Q] with ``tile``, element i reading code i mod Q.
+        codebook: what codes mean; unused with ``plane_weights``, then its bits count the planes.
+        select: uint16[1|N, 1|G], the codebook table of each group; None for table 0.
         group_size: consecutive k that share scale and offset; the last group may be shorter.
-        scale: [N, G], float32 before lowering, int32 after.
-        offset: [N, G] like ``scale``, or None for all zero.
+        flat_groups: groups run through the flattened tensor instead of each row.
+        scale: [1|N, 1|G] (flat: [1, G]), float32 before lowering, int32 after.
+        scale_kind: how a scale is stored.
+        offset, offset_kind: likewise, None for all zero.
         channel_scale: float32[N].
+        plane_weights: float32[planes, 1|N, 1|G]: the weight of each bit of a code.
+        plane_alphabet: what a plane's bit means: 0/1, or -1/+1.
+        tile: how often the codes repeat through the flattened tensor.
+        pairs: OliVe: a code 2**(bits-1) is a victim (0) whose neighbour reads table 1.
+        imaginary_scale: float32[1, 1]: codes are powers of i; ``scale`` scales the real axis.
+        sparse, envelope, token: see there.
+        transport: how codes travel to the array; never changes values.
         lowering_error: largest |change| that lowering made to a decoded value, relative to
             the largest |value| of its channel.
     """
@@ -41,137 +105,163 @@ class QTensor:
     format: str
     shape: tuple[int, ...]
     codes: np.ndarray
-    code_bits: int
-    codebook: np.ndarray
-    exponent: int = 0
+    codebook: Codebook
     group_size: int
     scale: np.ndarray
-    offset: np.ndarray | None = None
+    scale_kind: str = "fp32"
     channel_scale: np.ndarray
+    select: np.ndarray | None = None
+    flat_groups: bool = False
+    offset: np.ndarray | None = None
+    offset_kind: str = "fp32"
+    plane_weights: np.ndarray | None = None
+    plane_alphabet: str = "+-1"
+    tile: int = 1
+    pairs: bool = False
+    imaginary_scale: np.ndarray | None = None
+    sparse: Sparse | None = None
+    envelope: Envelope | None = None
+    token: TokenScale | None = None
+    transport: str = "raw"
     lowering_error: float = 0.0
 
     def __post_init__(self) -> None:
-        self._check()
-        for name in ("codes", "codebook", "scale", "offset", "channel_scale"):
-            array = getattr(self, name)
-            if array is not None:
-                frozen = np.ascontiguousarray(array)
-                if frozen is array and array.flags.writeable:
-                    frozen = array.copy()
-                frozen.flags.writeable = False
-                object.__setattr__(self, name, frozen)
+        from hwsim.consistency import check
 
-    def _check(self) -> None:
-        def require(ok: bool, problem: str) -> None:
-            if not ok:
-                raise FormatError(f"QTensor of format {self.format!r}: {problem}")
-
-        require(len(self.shape) >= 1 and min(self.shape) >= 1, f"shape {self.shape} has no elements")
-        n, k = self.shape[0], int(np.prod(self.shape[1:], dtype=np.int64))
-        require(1 <= self.code_bits <= 8, f"code_bits {self.code_bits} is not in 1..8")
-        require(
-            self.codes.dtype == np.uint8 and self.codes.shape == (n, k),
-            f"codes are {self.codes.dtype}{self.codes.shape}, expected uint8{(n, k)}",
-        )
-        require(
-            self.codebook.dtype == np.int64 and 1 <= self.codebook.size <= 1 << self.code_bits,
-            f"codebook has {self.codebook.size} {self.codebook.dtype} entries for {self.code_bits} bits",
-        )
-        require(self.integer_bits <= 32, f"codebook values need {self.integer_bits} bits, more than 32")
-        require(int(self.codes.max()) < self.codebook.size, "a code lies outside the codebook")
-        require(self.group_size >= 1, f"group_size {self.group_size} is not positive")
-        groups = (n, -(-k // self.group_size))
-        require(self.scale.shape == groups, f"scale has shape {self.scale.shape}, expected {groups}")
-        require(self.scale.dtype in (np.float32, np.int32), f"scale is {self.scale.dtype}")
-        if self.offset is not None:
-            require(self.offset.shape == groups, f"offset has shape {self.offset.shape}, expected {groups}")
-            require(self.offset.dtype == self.scale.dtype, "offset and scale differ in dtype")
-            require(bool(np.isfinite(self.offset).all()), "an offset is not finite")
-        require(self.channel_scale.shape == (n,), f"channel_scale has shape {self.channel_scale.shape}")
-        require(self.channel_scale.dtype == np.float32, f"channel_scale is {self.channel_scale.dtype}")
-        require(bool(np.isfinite(self.scale).all()), "a scale is not finite")
-        require(
-            bool((np.isfinite(self.channel_scale) & (self.channel_scale > 0)).all()),
-            "a channel scale is not finite and positive",
-        )
+        check(self)
+        for field in dataclasses.fields(self):
+            array = getattr(self, field.name)
+            if isinstance(array, np.ndarray):
+                object.__setattr__(self, field.name, frozen(array))
 
     @property
     def n(self) -> int:
         """Output channels."""
-        return self.codes.shape[0]
+        return self.shape[0]
 
     @property
     def k(self) -> int:
         """Length of the reduction."""
-        return self.codes.shape[1]
+        return math.prod(self.shape[1:])
+
+    @property
+    def code_bits(self) -> int:
+        """Stored bits of the widest code."""
+        return self.codebook.bits
 
     @property
     def groups(self) -> int:
-        """Groups per row."""
-        return self.scale.shape[1]
+        """Groups per row; with ``flat_groups`` in all."""
+        return -(-(self.n * self.k if self.flat_groups else self.k) // self.group_size)
 
     @property
     def lowered(self) -> bool:
         """Whether scales and offsets are integers, as datapaths need them."""
         return self.scale.dtype == np.int32
 
+    @property
+    def group_index(self) -> np.ndarray:
+        """int64[K]: the group of each k, the same in every row (not with ``flat_groups``)."""
+        return np.arange(self.k) // self.group_size
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """[..., N, K]: ``values`` [..., 1|N, 1|G], each where its group is."""
+        if values.shape[-1] == 1:
+            return np.broadcast_to(values, (*values.shape[:-2], self.n, self.k))
+        if self.flat_groups:
+            index = np.arange(self.n * self.k) // self.group_size
+            return values[..., 0, index].reshape(*values.shape[:-2], self.n, self.k)
+        return np.broadcast_to(values[..., self.group_index], (*values.shape[:-2], self.n, self.k))
+
+    @functools.cached_property
+    def expanded_codes(self) -> np.ndarray:
+        """[N, K] codes, repeated where they are tiled."""
+        if self.tile == 1:
+            return self.codes
+        return np.tile(self.codes, self.tile).reshape(self.n, self.k)
+
     @functools.cached_property
     def integers(self) -> np.ndarray:
-        """int8 or wider [N, K]: the codebook mantissas that the hardware multiplies by."""
-        fits = np.abs(self.codebook).max() <= 127 or (self.codebook.min() >= -128 and self.codebook.max() <= 127)
-        table = self.codebook.astype(np.int8 if fits else np.int32)
-        values = table[self.codes]
+        """[N, K] whole numbers that the hardware multiplies by, in units of ``2**exponent``.
+
+        FormatError for formats that are not one dyadic value per weight.
+        """
+        from hwsim.decoding import integers
+
+        values = integers(self)
         values.flags.writeable = False
         return values
 
     @property
+    def exponent(self) -> int:
+        """Power of two that `integers` are in units of."""
+        return self.codebook.exponent
+
+    @property
     def integer_bits(self) -> int:
-        """Two's complement bits that hold every codebook mantissa."""
-        return signed_bits(int(self.codebook.min()), int(self.codebook.max()))
+        """Two's complement bits that hold every whole number of the codebook (of the weights, for planes)."""
+        table = self.codebook.integers if self.plane_weights is None else self.integers
+        return signed_bits(int(table.min()), int(table.max()))
 
     @property
     def storage_bits(self) -> int:
-        """Bits to store: codes, 8-bit group scales and offsets where there are any, 32 bits per channel."""
-        shared = self.groups == 1 and self.offset is None
-        metadata = 0 if shared else 8 * self.scale.size * (1 if self.offset is None else 2)
-        return self.code_bits * self.codes.size + metadata + 32 * self.n
+        """Bits to store, metadata included: before padding to bytes."""
+        from hwsim.storage import storage_bits
+
+        return storage_bits(self)
 
     @property
-    def group_index(self) -> np.ndarray:
-        """int64[K]: the group each k belongs to."""
-        return np.arange(self.k) // self.group_size
+    def bits_per_weight(self) -> float:
+        """`storage_bits` per weight."""
+        return self.storage_bits / (self.n * self.k)
 
     def split(self, parts: int) -> list["QTensor"]:
         """``parts`` tensors of equally many consecutive output channels."""
         rows = self.n // parts
 
+        def rows_of(array: np.ndarray | None, chosen: slice) -> np.ndarray | None:
+            return array if array is None or array.shape[-2] == 1 else array[..., chosen, :]
+
         def part(low: int) -> "QTensor":
             chosen = slice(low, low + rows)
             return dataclasses.replace(
-                self, shape=(rows, *self.shape[1:]), codes=self.codes[chosen], scale=self.scale[chosen],
-                offset=None if self.offset is None else self.offset[chosen],
-                channel_scale=self.channel_scale[chosen],
+                self, shape=(rows, *self.shape[1:]), codes=self.codes[chosen], scale=rows_of(self.scale, chosen),
+                offset=rows_of(self.offset, chosen), select=rows_of(self.select, chosen),
+                plane_weights=rows_of(self.plane_weights, chosen), channel_scale=self.channel_scale[chosen],
             )  # fmt: skip
 
-        return [part(low) for low in range(0, self.n, rows)]
+        if parts > 1 and (self.tile > 1 or self.flat_groups or self.sparse or self.envelope or self.token):
+            raise FormatError(f"a QTensor of format {self.format!r} cannot be split by output channels; lower it first")
+        return [part(low) for low in range(0, self.n, rows)] if parts > 1 else [self]
 
     def dequantize(self) -> np.ndarray:
-        """float32 array of the logical shape: the decoded weights."""
-        index = self.group_index
-        value = self.scale[:, index].astype(np.float64) * (self.integers * 2.0**self.exponent)
-        if self.offset is not None:
-            value = value + self.offset[:, index]
-        return (value * self.channel_scale[:, None].astype(np.float64)).astype(np.float32).reshape(self.shape)
+        """float32 (complex64 for complex formats) array of the logical shape: the decoded weights.
+
+        Token scales are left out: they exist only together with an activation.
+        """
+        from hwsim.decoding import dequantize
+
+        return dequantize(self)
 
     @functools.cached_property
     def hash(self) -> str:
         """16 hex digits of a SHA-256 over everything the tensor stores."""
-        digest = hashlib.sha256(
-            repr((self.format, self.shape, self.code_bits, self.exponent, self.group_size)).encode()
-        )
-        for array in (self.codes, self.codebook, self.scale, self.offset, self.channel_scale):
-            digest.update(b"-" if array is None else array.dtype.str.encode() + array.tobytes())
+        digest = hashlib.sha256()
+        _feed(digest, self)
         return digest.hexdigest()[:16]
 
     def __repr__(self) -> str:
         return f"QTensor({self.format}, shape={self.shape}, group_size={self.group_size}, lowered={self.lowered})"
+
+
+def _feed(digest: "hashlib._Hash", value: object) -> None:
+    """Adds a dataclass to ``digest``, field by field."""
+    for field in dataclasses.fields(value):  # type: ignore[arg-type]
+        item = getattr(value, field.name)
+        digest.update(f"{field.name}:".encode())
+        if isinstance(item, np.ndarray):
+            digest.update(f"{item.dtype.str}{item.shape}".encode() + item.tobytes())
+        elif dataclasses.is_dataclass(item):
+            _feed(digest, item)
+        else:
+            digest.update(repr(item).encode())

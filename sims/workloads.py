@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hwsim.codebook import Codebook
 from hwsim.datapath import Array
 from hwsim.errors import FormatError
 from hwsim.integer import IntegerDatapath
@@ -134,8 +135,7 @@ def _weights(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape, 
         format=f"int{bits}",
         shape=(shape.n, shape.k),
         codes=(draw(rng, (shape.n, shape.k), bits) + (1 << (bits - 1))).astype(np.uint8),
-        code_bits=bits,
-        codebook=np.arange(-(1 << (bits - 1)), 1 << (bits - 1)),
+        codebook=Codebook.of(np.arange(-(1 << (bits - 1)), 1 << (bits - 1)), bits),
         group_size=shape.group_size,
         scale=scale,
         offset=offset,

@@ -34,7 +34,7 @@ def matmul(x: np.ndarray, w, datapath) -> np.ndarray:
 
 def dot(a: Sequence[int], w, n: int, datapath) -> int:
     """One output's accumulator."""
-    v = [int(w.codebook[code]) for code in w.codes[n]]
+    v = [int(w.codebook.values[0, code]) for code in w.codes[n]]
     acc, gacc, gsum = 0, 0, 0
     all_steps = list(step_slices(w.k, w.group_size, datapath.lanes))
     for i, (group, low, high) in enumerate(all_steps):
@@ -82,7 +82,7 @@ def step_cycles(w, datapath, n0: int, n1: int) -> list[int]:
             b = w.integer_bits
             lasts.append(b if datapath.scheme == "twos_complement" else (b + 1) // 2)
         else:
-            values = [int(w.codebook[code]) for code in w.codes[n0:n1, low:high].ravel()]
+            values = [int(w.codebook.values[0, code]) for code in w.codes[n0:n1, low:high].ravel()]
             lasts.append(max(1, *(term_count(v, w.integer_bits, datapath.scheme) for v in values)))
     return lasts
 

@@ -33,7 +33,7 @@ def _weights(weight):
     full = np.zeros(weight.codes.shape, dtype=np.int64)
     for n, k in itertools.product(*map(range, full.shape)):
         group = k // weight.group_size
-        full[n, k] = int(weight.scale[n, group]) * int(weight.codebook[weight.codes[n, k]])
+        full[n, k] = int(weight.scale[n, group]) * int(weight.codebook.values[0, weight.codes[n, k]])
         if weight.offset is not None:
             full[n, k] += int(weight.offset[n, group])
     return full

@@ -20,7 +20,7 @@ def tensor(n, k, bits=8, group_size=None, offsets=False, rng=RNG):
     size = group_size or k
     groups = (n, -(-k // size))
     return QTensor(
-        format=f"int{bits}", shape=(n, k), codes=rng.integers(0, 1 << bits, (n, k)).astype(np.uint8), code_bits=bits,
+        format=f"int{bits}", shape=(n, k), codes=rng.integers(0, 1 << bits, (n, k)).astype(np.uint8),
         codebook=codebook(bits), group_size=size,
         scale=rng.integers(-127, 128, groups).astype(np.int32) if group_size else np.ones(groups, np.int32),
         offset=rng.integers(-8, 8, groups).astype(np.int32) if offsets else None,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
+from hwsim.formats.integer import codebook
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from rtl.array import PeArray
@@ -24,12 +25,12 @@ def tensor(rng, n, k, bits, group_size, scale_bits=0, offset_bits=0) -> QTensor:
         half = 1 << (width - 1)
         return rng.integers(-half, half, size, dtype=np.int32)
 
-    codes = np.arange(1 << bits)
+
     groups = (n, -(-k // group_size))
     return QTensor(
-        format=f"int{bits}", shape=(n, k), code_bits=bits, group_size=group_size,
+        format=f"int{bits}", shape=(n, k), group_size=group_size,
         codes=rng.integers(0, 1 << bits, (n, k), dtype=np.uint8),
-        codebook=np.where(codes < 1 << (bits - 1), codes, codes - (1 << bits)),
+        codebook=codebook(bits),
         scale=signed(scale_bits, groups) if scale_bits else np.ones(groups, np.int32),
         offset=signed(offset_bits, groups) if offset_bits else None,
         channel_scale=np.ones(n, np.float32),

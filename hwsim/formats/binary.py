@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
 from hwsim.qtensor import QTensor
 
-CODEBOOK = np.array([-1, 1], dtype=np.int64)
+CODEBOOK = Codebook.of(np.array([-1, 1]), 1)
 
 
 def quantize(w: np.ndarray, *, scale: str = "mean") -> QTensor:
@@ -22,7 +23,7 @@ def quantize(w: np.ndarray, *, scale: str = "mean") -> QTensor:
     mean = np.abs(flat).mean(axis=1, keepdims=True).astype(np.float32)
     mean = np.maximum(mean, np.finfo(np.float32).tiny)
     return QTensor(
-        format="binary", shape=w.shape, codes=(flat >= 0).astype(np.uint8), code_bits=1,
+        format="binary", shape=w.shape, codes=(flat >= 0).astype(np.uint8),
         codebook=CODEBOOK, group_size=flat.shape[1],
         scale=mean if scale == "mean" else np.ones_like(mean),
         channel_scale=np.ones(len(flat), np.float32),

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
 from hwsim.qtensor import QTensor
 
 
-def codebook(bits: int) -> np.ndarray:
-    """int64[2**bits]: two's complement, so that a code is the bits that hardware stores."""
-    codes = np.arange(1 << bits, dtype=np.int64)
-    return np.where(codes < 1 << (bits - 1), codes, codes - (1 << bits))
+def codebook(bits: int) -> Codebook:
+    """Two's complement, so that a code is the bits that hardware stores."""
+    codes = np.arange(1 << bits)
+    return Codebook.of(np.where(codes < 1 << (bits - 1), codes, codes - (1 << bits)), bits)
 
 
 def quantizer(bits: int) -> Callable[..., QTensor]:
@@ -35,7 +36,7 @@ def quantizer(bits: int) -> Callable[..., QTensor]:
         q = np.clip(exact, -limit, limit).astype(np.int64)  # a subnormal scale is a coarse one
         return QTensor(
             format=f"int{bits}", shape=w.shape, codes=(q & ((1 << bits) - 1)).astype(np.uint8),
-            code_bits=bits, codebook=codebook(bits), group_size=size, scale=scale,
+            codebook=codebook(bits), group_size=size, scale=scale,
             channel_scale=np.ones(len(flat), np.float32),
         )  # fmt: skip
 

@@ -32,8 +32,7 @@ def bits_per_weight(network: Network) -> float:
     bits = weights = 0
     for node in network.matmuls():
         w = node.operator.weight  # type: ignore[attr-defined]
-        group_bits = 8 * w.scale.size if w.groups > 1 else 0
-        bits += w.codes.size * w.code_bits + group_bits + 32 * w.n
+        bits += w.storage_bits
         weights += w.codes.size
     return bits / weights
 

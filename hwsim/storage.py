@@ -1,0 +1,49 @@
+"""How many bits a QTensor takes, metadata included: the one place that counts."""
+
+import math
+
+import numpy as np
+
+from hwsim.qtensor import KIND_BITS, QTensor
+
+TRITS_PER_BYTE = 5
+
+
+def storage_bits(q: QTensor) -> int:
+    """Bits before padding to bytes: codes, scales, offsets, selectors, codebooks, outliers, extras."""
+    return code_storage_bits(q) + metadata_bits(q)
+
+
+def code_storage_bits(q: QTensor) -> int:
+    """Bits of the codes as they travel (``transport``)."""
+    if q.transport == "trits":
+        return 8 * -(-q.codes.size // TRITS_PER_BYTE)
+    if q.transport == "rans":
+        from hwsim.formats.entropy import encoded_bits
+
+        return encoded_bits(q)
+    if q.codebook.table_bits is None or q.select is None:
+        return q.code_bits * q.codes.size
+    return int(q.spread(q.codebook.table_bits[q.select]).sum(dtype=np.int64))
+
+
+def metadata_bits(q: QTensor) -> int:
+    """Bits of everything but the codes."""
+    total = KIND_BITS[q.scale_kind] * q.scale.size
+    if q.offset is not None:
+        total += KIND_BITS[q.offset_kind] * q.offset.size
+    if q.scale_kind == "int8" or q.lowered:
+        total += 16 * q.n  # the channel's own scale
+    if q.select is not None and not q.codebook.entry_bits:
+        total += math.ceil(math.log2(q.codebook.tables)) * q.select.size
+    total += q.codebook.entry_bits * q.codebook.mantissas.size
+    if q.plane_weights is not None:
+        total += KIND_BITS[q.scale_kind] * q.plane_weights.size - KIND_BITS[q.scale_kind] * q.scale.size
+    if q.imaginary_scale is not None:
+        total += KIND_BITS[q.scale_kind]
+    if q.sparse is not None:
+        total += (q.sparse.value_bits + q.sparse.index_bits) * q.sparse.index.size + q.sparse.row_bits * q.n
+    for part in (q.envelope, q.token):
+        if part is not None:
+            total += 16 * sum(array.size for array in vars(part).values())
+    return total
