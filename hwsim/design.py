@@ -11,6 +11,7 @@ from hwsim import schema
 from hwsim.datapath import Array, Datapath
 from hwsim.datapaths.mac import Mac
 from hwsim.errors import DesignError
+from hwsim.files import read_yaml, write_atomically
 
 SCHEMA_VERSION = 1
 
@@ -126,12 +127,7 @@ class Design:
     def load(cls, path: str | Path) -> Self:
         """A design from a YAML file; DesignError naming the file and the key that is wrong."""
         file = Path(path)
-        try:
-            data = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DesignError(f"cannot read design file {str(path)!r}: {error}") from None
-        except yaml.YAMLError as error:
-            raise DesignError(f"{file.name} is not valid YAML: {' '.join(str(error).split())}") from None
+        data = read_yaml(file, "design file")
         try:
             return cls.from_plain({} if data is None else data)
         except DesignError as error:
@@ -140,4 +136,4 @@ class Design:
     def save(self, path: str | Path) -> None:
         """Writes the design as YAML, every field named."""
         text = yaml.safe_dump(self.to_plain(), sort_keys=False)
-        Path(path).write_text(text, encoding="utf-8")
+        write_atomically(Path(path), text.encode())

@@ -1,8 +1,13 @@
-"""Files that are never half written."""
+"""Files: never half written, and YAML read with errors that name it."""
 
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hwsim.errors import DesignError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -19,3 +24,13 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """Plain data of a YAML file; DesignError saying that ``what`` cannot be read, and why."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DesignError(f"cannot read {what} {str(path)!r}: {error}") from None
+    except yaml.YAMLError as error:
+        raise DesignError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None

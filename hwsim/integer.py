@@ -23,6 +23,9 @@ SHARED_EVENTS = (
 MAX_EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
 
+SHORTEST_SLICE = 128
+"""Slices of K from which several float32 products are faster than one float64 product."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IntegerDatapath(Datapath):
@@ -184,15 +187,24 @@ def _exact_matmul(x: np.ndarray, w: Operand, activation_bits: int) -> np.ndarray
     """Sums that cannot overflow are order-free: floating-point BLAS, where it stays exact.
 
     Scales and offsets fold into the weights. float32 holds every partial sum of whole numbers
-    below 2**24 exactly, in any order, with or without fused multiply-add; float64 those below
-    2**53, more than the 32 bits that `supports` proved enough.
+    below 2**24 exactly, in any order, with or without fused multiply-add, so slices of K that
+    stay below it add up as integers; where these would be short, float64 holds all sums.
     """
-    index = w.group_index
-    folded = w.integers * w.scale[:, index]
+    folded, largest = _folded(w)
+    length = MAX_EXACT_FLOAT32 // max(1, largest << (activation_bits - 1))
+    if length < SHORTEST_SLICE:
+        return (x.astype(np.float64) @ folded.astype(np.float64).T).astype(np.int32)
+    a = x.astype(np.float32)
+    result = (a[:, :length] @ folded[:, :length].T).astype(np.int32)
+    for low in range(length, w.k, length):
+        result += (a[:, low : low + length] @ folded[:, low : low + length].T).astype(np.int32)
+    return result
+
+
+@functools.lru_cache(maxsize=4)
+def _folded(w: Operand) -> tuple[np.ndarray, int]:
+    """float32[N, K]: ``scale * v + offset``, below 2**24 in magnitude; and the largest magnitude."""
+    folded = w.integers * w.scale[:, w.group_index]
     if w.offset is not None:
-        folded += w.offset[:, index]
-    largest = 1 << (activation_bits - 1)
-    bound = int(np.abs(folded).max(axis=0).sum(dtype=np.int64)) * largest
-    if bound < MAX_EXACT_FLOAT32:
-        return (x.astype(np.float32) @ folded.astype(np.float32).T).astype(np.int32)
-    return (x.astype(np.float64) @ folded.astype(np.float64).T).astype(np.int32)
+        folded += w.offset[:, w.group_index]
+    return folded.astype(np.float32), int(np.abs(folded).max())

@@ -27,7 +27,7 @@ def rtl(design_name: str, out: Path, vectors: str | None, as_json: bool) -> None
     \b
     Examples:
       hwsim rtl mac_16x16 --out build/mac
-      hwsim rtl design.yaml --out build/array --vectors mlp_int8:fc1
+      hwsim rtl design.yaml --out build/array --vectors mlp_int8:first
     """
     try:
         from rtl import testbench, verilog

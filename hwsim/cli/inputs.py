@@ -12,6 +12,7 @@ from hwsim import digits, presets
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.exploration import Space
+from hwsim.files import read_yaml
 from hwsim.network import Network
 from hwsim.workload import Workload
 
@@ -61,12 +62,7 @@ def space(file: str | None, settings: Iterable[str]) -> Space:
 
 
 def _space_file(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DesignError(f"cannot read space file {str(path)!r}: {error}") from None
-    except yaml.YAMLError as error:
-        raise DesignError(f"{path.name} is not valid YAML: {error}") from None
+    data = read_yaml(path, "space file")
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise DesignError(f"{path.name}: expected a mapping from dotted parameters to lists of values")
     return data
