@@ -68,8 +68,8 @@ def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
         special=table.special, table_bits=table.table_bits, entry_bits=table.entry_bits,
     )  # fmt: skip
     return dataclasses.replace(
-        q, codebook=integers, scale=np.rint(scale / unit).astype(np.int32), offset=_integer_offset(q, unit),
-        channel_scale=_channel_scale(q, unit),
+        q, codebook=integers, scale=np.rint(scale / unit).astype(np.int32), scale_kind="none" if exact else "int8",
+        offset=_integer_offset(q, unit), offset_kind="int8", channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
 
 
@@ -79,7 +79,8 @@ def _lower_planes(q: QTensor, scale_bits: int) -> QTensor:
     unit = _unit(q, np.abs(weights).max(axis=0), (1 << (scale_bits - 1)) - 1)
     return dataclasses.replace(
         q, plane_weights=np.rint(weights / unit).astype(np.int32), scale=np.ones(q.scale.shape, np.int32),
-        offset=_integer_offset(q, unit), channel_scale=_channel_scale(q, unit),
+        scale_kind="int8", offset=_integer_offset(q, unit), offset_kind="int8",
+        channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
 
 

@@ -21,7 +21,6 @@ from hwsim.files import write_atomically
 from hwsim.operators import OPERATORS
 from hwsim.packing import pack, unpack
 from hwsim.qtensor import QTensor
-from hwsim.requantization import Quantizer
 
 VERSION = 2
 Tensors = dict[str, np.ndarray]

@@ -29,16 +29,17 @@ def code_storage_bits(q: QTensor) -> int:
 
 def metadata_bits(q: QTensor) -> int:
     """Bits of everything but the codes."""
-    total = KIND_BITS[q.scale_kind] * q.scale.size
+    scales = q.scale if q.plane_weights is None else q.plane_weights
+    total = KIND_BITS[q.scale_kind] * scales.size
     if q.offset is not None:
         total += KIND_BITS[q.offset_kind] * q.offset.size
-    if q.scale_kind == "int8" or q.lowered:
-        total += 16 * q.n  # the channel's own scale
+    if q.lowered:
+        total += 32 * q.n  # channel_scale
+    elif q.scale_kind == "int8":
+        total += 16 * q.n  # the channel's scale that int8 scales are multiples of
     if q.select is not None and not q.codebook.entry_bits:
         total += math.ceil(math.log2(q.codebook.tables)) * q.select.size
     total += q.codebook.entry_bits * q.codebook.mantissas.size
-    if q.plane_weights is not None:
-        total += KIND_BITS[q.scale_kind] * q.plane_weights.size - KIND_BITS[q.scale_kind] * q.scale.size
     if q.imaginary_scale is not None:
         total += KIND_BITS[q.scale_kind]
     if q.sparse is not None:

@@ -25,7 +25,6 @@ def tensor(rng, n, k, bits, group_size, scale_bits=0, offset_bits=0) -> QTensor:
         half = 1 << (width - 1)
         return rng.integers(-half, half, size, dtype=np.int32)
 
-
     groups = (n, -(-k // group_size))
     return QTensor(
         format=f"int{bits}", shape=(n, k), group_size=group_size,

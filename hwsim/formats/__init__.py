@@ -1,41 +1,70 @@
-"""Number formats by name: `quantize` turns real weights into a QTensor."""
+"""Number formats by name, found by being there: `quantize`, `encode`, `find`.
 
-import re
-from collections.abc import Callable
+Each module of this folder without a leading underscore defines ``FORMATS``, a tuple of `Format`.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
 from typing import Any
 
 import numpy as np
 
 from hwsim.errors import FormatError, nearest
-from hwsim.formats import binary, integer
+from hwsim.formats._format import Format
 from hwsim.qtensor import QTensor
 
-FORMATS: dict[str, Callable[..., QTensor]] = {
-    **{f"int{bits}": integer.quantizer(bits) for bits in range(2, 9)},
-    "binary": binary.quantize,
-}
-"""Every format: its name and the function ``(w, **params) -> QTensor``."""
+__all__ = ["Format", "available", "encode", "find", "quantize"]
+
+
+@functools.cache
+def available() -> dict[str, Format]:
+    """Every format by name."""
+    names = [name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return {each.name: each for module in modules for each in module.FORMATS}
+
+
+def find(name: str) -> Format:
+    """The format called ``name``; FormatError with the nearest name if there is none."""
+    if name not in available():
+        raise FormatError(f"unknown format {name!r}; {nearest(str(name), available())}")
+    return available()[name]
 
 
 def quantize(w: np.ndarray, format: str, **params: Any) -> QTensor:
     """Real weights [N, ...] (output channel first) as a QTensor of the named format.
 
     Raises FormatError for an unknown format (with the nearest names), parameters that it
-    does not have, and weights that are empty, not real or not finite.
+    does not have, and weights that are empty, not real (complex for complex formats) or not finite.
     """
-    if format not in FORMATS:
-        raise FormatError(f"unknown format {format!r}; {nearest(str(format), FORMATS)}")
+    chosen = find(format)
+    values = check_weights(w, chosen)
+    known = inspect.signature(chosen.quantize).parameters
+    for key in params:
+        if key not in known:
+            raise FormatError(f"format {format!r} has no parameter {key!r}; {nearest(key, list(known)[1:])}")
+    return chosen.quantize(values, **params)
+
+
+def encode(w: np.ndarray, like: QTensor) -> QTensor:
+    """Weights of the shape of ``like`` on its grid: its scales, offsets and tables, new codes."""
+    chosen = find(like.format)
+    values = check_weights(w, chosen)
+    if values.shape != like.shape:
+        raise FormatError(f"weights of shape {values.shape} cannot be encoded like a tensor of shape {like.shape}")
+    return chosen.encode(values, like)
+
+
+def check_weights(w: np.ndarray, chosen: Format) -> np.ndarray:
+    """``w`` as an array; FormatError unless it has elements, all finite, of the format's kind."""
     values = np.asarray(w)
-    if values.dtype.kind != "f":
-        raise FormatError(f"{format}: weights are {values.dtype}, expected floating point")
+    kind, what = ("c", "complex") if chosen.complex else ("f", "floating point")
+    if values.dtype.kind != kind:
+        raise FormatError(f"{chosen.name}: weights are {values.dtype}, expected {what}")
     if values.ndim < 1 or values.size == 0:
-        raise FormatError(f"{format}: weights of shape {values.shape} have no elements")
+        raise FormatError(f"{chosen.name}: weights of shape {values.shape} have no elements")
     if not np.isfinite(values).all():
-        raise FormatError(f"{format}: weights hold NaN or infinity")
-    try:
-        return FORMATS[format](values, **params)
-    except TypeError as error:
-        match = re.search(r"keyword argument '(\w+)'", str(error))
-        if match is None:
-            raise
-        raise FormatError(f"format {format!r} has no parameter {match.group(1)!r}") from None
+        raise FormatError(f"{chosen.name}: weights hold NaN or infinity")
+    return values

@@ -4,6 +4,7 @@ import numpy as np
 
 from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
+from hwsim.formats._format import Format
 from hwsim.qtensor import QTensor
 
 CODEBOOK = Codebook.of(np.array([-1, 1]), 1)
@@ -28,3 +29,11 @@ def quantize(w: np.ndarray, *, scale: str = "mean") -> QTensor:
         scale=mean if scale == "mean" else np.ones_like(mean),
         channel_scale=np.ones(len(flat), np.float32),
     )  # fmt: skip
+
+
+FORMATS = (
+    Format(
+        name="binary", quantize=quantize, alphabet="-1, +1",
+        mac="an addition or subtraction; with binary activations XNOR and a count",
+    ),
+)  # fmt: skip

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from hwsim.codebook import Codebook
-from hwsim.errors import FormatError
+from hwsim.formats._format import Format
+from hwsim.formats._nearest import check_group_size, reduce_groups
 from hwsim.qtensor import QTensor
 
 
@@ -29,7 +30,7 @@ def quantizer(bits: int) -> Callable[..., QTensor]:
         flat = w.reshape(w.shape[0], -1).astype(np.float64)
         size = check_group_size(flat.shape[1], group_size, pad)
         limit = (1 << (bits - 1)) - 1
-        scale = (group_max(flat, size) / limit).astype(np.float32)
+        scale = (reduce_groups(np.maximum, np.abs(flat), size) / limit).astype(np.float32)
         scale[scale == 0] = 1
         index = np.arange(flat.shape[1]) // size
         exact = np.rint(flat / scale[:, index].astype(np.float64))
@@ -43,17 +44,10 @@ def quantizer(bits: int) -> Callable[..., QTensor]:
     return quantize
 
 
-def check_group_size(k: int, group_size: int | None, pad: bool) -> int:
-    """The group size for rows of ``k``; FormatError if it does not divide and ``pad`` is off."""
-    if group_size is None:
-        return k
-    if not isinstance(group_size, int) or group_size < 1:
-        raise FormatError(f"group_size {group_size!r} is not a positive whole number")
-    if k % group_size and not pad:
-        raise FormatError(f"group_size {group_size} does not divide rows of {k}; choose a divisor or pad=True")
-    return min(group_size, k)
-
-
-def group_max(flat: np.ndarray, group_size: int) -> np.ndarray:
-    """[N, G]: largest magnitude of each group of [N, K]."""
-    return np.maximum.reduceat(np.abs(flat), np.arange(0, flat.shape[1], group_size), axis=1)
+FORMATS = tuple(
+    Format(
+        name=f"int{bits}", quantize=quantizer(bits), alphabet=f"-{(1 << (bits - 1)) - 1} .. {(1 << (bits - 1)) - 1}",
+        mac="an integer multiplication, scaled once per group",
+    )
+    for bits in range(2, 9)
+)  # fmt: skip

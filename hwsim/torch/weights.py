@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import torch
 
-from hwsim.errors import FormatError, nearest
-from hwsim.formats import FORMATS, quantize
+from hwsim.errors import FormatError
+from hwsim.formats import find, quantize
 from hwsim.lowering import lower
 from hwsim.qtensor import QTensor
 
@@ -27,8 +27,9 @@ class WeightFormat:
         """FormatError if ``weights`` names no format."""
         data = {"format": weights} if isinstance(weights, str) else dict(weights)
         name = data.pop("format", None)
-        if not isinstance(name, str) or name not in FORMATS:
-            raise FormatError(f"unknown weight format {name!r}; {nearest(str(name), FORMATS)}")
+        if not isinstance(name, str):
+            raise FormatError(f"weights name no format: {weights!r}")
+        find(name)
         return cls(format=name, params=tuple(data.items()))
 
     def quantize(self, weight: torch.Tensor) -> QTensor:
