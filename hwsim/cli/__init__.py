@@ -1,4 +1,4 @@
-"""The command line: ``hwsim simulate | sweep | report | rtl``."""
+"""The command line: ``hwsim simulate | sweep | report | rtl | formats``."""
 
 from hwsim.cli.program import main
 

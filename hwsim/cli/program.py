@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 import hwsim
+from hwsim.cli.formats import formats
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
 from hwsim.cli.simulations import simulate
@@ -37,7 +38,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl):
+for command in (simulate, sweep, report, rtl, formats):
     program.add_command(command)
 
 
