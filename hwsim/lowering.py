@@ -7,7 +7,7 @@ import numpy as np
 
 from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
-from hwsim.qtensor import QTensor
+from hwsim.qtensor import Array, QTensor
 
 
 def lower(q: QTensor, scale_bits: int = 8) -> QTensor:
@@ -41,7 +41,7 @@ def _per_row(q: QTensor) -> QTensor:
     size = math.gcd(q.group_size, q.k) if q.flat_groups else q.group_size
     first = np.arange(0, q.k, size)
 
-    def at_groups(array: np.ndarray | None) -> np.ndarray | None:
+    def at_groups(array: Array) -> Array:
         return None if array is None else np.ascontiguousarray(q.spread(array)[..., first])
 
     return dataclasses.replace(

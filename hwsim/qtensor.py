@@ -11,14 +11,14 @@ import dataclasses
 import functools
 import hashlib
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from hwsim.codebook import Codebook, frozen
 from hwsim.errors import FormatError
 
-Kind = Literal["none", "sign", "int8", "e8m0", "e4m3", "fp16", "fp32"]
+Array = TypeVar("Array", np.ndarray, np.ndarray | None)
 KIND_BITS: dict[str, int] = {"none": 0, "sign": 1, "int8": 8, "e8m0": 8, "e4m3": 8, "fp16": 16, "fp32": 32}
 """Stored bits per scale or offset; "none" are all 1 (scales) or 0 (offsets)."""
 
@@ -219,7 +219,7 @@ class QTensor:
         """``parts`` tensors of equally many consecutive output channels."""
         rows = self.n // parts
 
-        def rows_of(array: np.ndarray | None, chosen: slice) -> np.ndarray | None:
+        def rows_of(array: Array, chosen: slice) -> Array:
             return array if array is None or array.shape[-2] == 1 else array[..., chosen, :]
 
         def part(low: int) -> "QTensor":
