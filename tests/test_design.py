@@ -21,6 +21,12 @@ def test_a_design_round_trips_through_yaml(design, tmp_path):
     assert loaded.hash == design.hash
 
 
+@pytest.mark.parametrize("text", ["1e3", "1.0e3", "1000", "1E+3", "1000.0"])
+def test_numbers_may_be_written_with_an_exponent(text, tmp_path):
+    (tmp_path / "design.yaml").write_text(f"clock_mhz: {text}\n")
+    assert Design.load(tmp_path / "design.yaml").clock_mhz == 1000.0
+
+
 def test_equal_designs_hash_alike_however_written():
     assert Design.from_plain({"clock_mhz": 500, "array": {"rows": 16}}).hash == Design(clock_mhz=500.0).hash
     assert len({design.hash for design in DESIGNS}) == len(DESIGNS)

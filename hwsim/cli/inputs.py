@@ -12,7 +12,7 @@ from hwsim import digits, presets
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.exploration import Space
-from hwsim.files import read_yaml
+from hwsim.files import parse_yaml, read_yaml
 from hwsim.network import Network
 from hwsim.workload import Workload
 
@@ -70,7 +70,7 @@ def _space_file(path: Path) -> dict[str, Any]:
 
 def _scalar(setting: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except yaml.YAMLError:
         raise DesignError(f"--set {setting!r}: {text!r} is not a value") from None
 
