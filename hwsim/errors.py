@@ -12,6 +12,10 @@ class FormatError(HwsimError):
     """A tensor or number format that the receiver cannot take."""
 
 
+class CheckpointError(FormatError):
+    """A quantized checkpoint that cannot be read."""
+
+
 class DesignError(HwsimError):
     """A design point that is not valid."""
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, Self
 
 import numpy as np
@@ -105,6 +105,20 @@ class Workload:
         return cls(name=network.name, layers=tuple(layers), batch=batch)
 
     @classmethod
+    def from_tensors(cls, name: str, tensors: Mapping[str, QTensor], m: int) -> Self:
+        """One matmul of ``m`` rows (tokens) with each of the named weights, lowered if they are not.
+
+        Activations are assumed 8 bits, half of them zero. NetworkError if there are no tensors.
+        """
+        if not tensors or m < 1:
+            raise NetworkError(f"workload {name!r}: {len(tensors)} tensors, {m} rows; both must be positive")
+        layers = [
+            _assumed_layer(key, m, lower(w), "no calibration: half of the activations zero")
+            for key, w in tensors.items()
+        ]
+        return cls(name=name, layers=tuple(layers))
+
+    @classmethod
     def from_shapes(
         cls,
         name: str,
@@ -127,23 +141,19 @@ class Workload:
                 raise NetworkError(f"workload {name!r}: shape {(m, n, k)} is not positive")
             size = (n, k)
             values = rng.standard_normal(size) if distribution == "gaussian" else rng.uniform(-1, 1, size)
-            layers.append(
-                MatmulLayer(
-                    name=f"matmul{index}",
-                    m=m,
-                    n=n,
-                    k=k,
-                    weights=(lower(quantize(values, weights)),),
-                    input_elements=m * k,
-                    activation_bits=8,
-                    output_bits=8,
-                    activation=ASSUMED_ACTIVATION,
-                    assumed=f"{DISTRIBUTIONS[distribution]} (seed {seed}); half of the activations zero",
-                )
-            )
+            assumed = f"{DISTRIBUTIONS[distribution]} (seed {seed}); half of the activations zero"
+            layers.append(_assumed_layer(f"matmul{index}", m, lower(quantize(values, weights)), assumed))
         if not layers:
             raise NetworkError(f"workload {name!r} has no shapes")
         return cls(name=name, layers=tuple(layers))
+
+
+def _assumed_layer(name: str, m: int, w: QTensor, assumed: str) -> MatmulLayer:
+    """A matmul of 8-bit activations that nobody calibrated."""
+    return MatmulLayer(
+        name=name, m=m, n=w.n, k=w.k, weights=(w,), input_elements=m * w.k, activation_bits=8, output_bits=8,
+        activation=ASSUMED_ACTIVATION, assumed=assumed,
+    )  # fmt: skip
 
 
 def check_batch(batch: int) -> None:
