@@ -44,6 +44,11 @@ def check(q: "QTensor") -> None:
         require(q.offset.shape in shapes, f"offset has shape {q.offset.shape}, expected one of {shapes}")
         require(q.offset.dtype == q.scale.dtype, "offset and scale differ in dtype")
         require(bool(np.isfinite(q.offset).all()), "an offset is not finite")
+    if q.zero_point is not None:
+        zero = q.zero_point
+        require(zero.shape in shapes, f"zero_point has shape {zero.shape}, expected one of {shapes}")
+        fits = zero.dtype == np.uint16 and int(zero.max()) < 1 << q.code_bits
+        require(fits and not q.lowered, "zero_point is not uint16 of as many bits as a code, or the tensor is lowered")
     if q.select is not None:
         require(q.select.shape in shapes, f"select has shape {q.select.shape}, expected one of {shapes}")
         require(q.select.dtype == np.uint16 and int(q.select.max()) < q.codebook.tables, "select names no table")

@@ -9,6 +9,8 @@ from hwsim.qtensor import QTensor
 def dequantize(q: QTensor) -> np.ndarray:
     """See `QTensor.dequantize`."""
     value = _values(q)
+    if q.zero_point is not None:
+        value = value - q.spread(q.zero_point)
     if q.imaginary_scale is None:
         value = q.spread(q.scale).astype(np.float64) * value
     if q.offset is not None:
@@ -90,6 +92,8 @@ def planes(q: QTensor) -> tuple[np.ndarray, np.ndarray, float]:
     if q.plane_weights is not None:
         return (*explicit_planes(q), 0.0)
     table = q.codebook.values
+    if q.zero_point is not None:
+        raise FormatError(f"format {q.format!r} has zero points; its planes are those of the lowered tensor")
     if q.codebook.tables != 1 or q.pairs or q.imaginary_scale is not None or q.envelope is not None:
         raise FormatError(f"format {q.format!r} has no bit planes")
     used = np.arange(table.shape[1])

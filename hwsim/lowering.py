@@ -46,7 +46,8 @@ def _per_row(q: QTensor) -> QTensor:
 
     return dataclasses.replace(
         q, codes=q.expanded_codes, tile=1, flat_groups=False, group_size=size, scale=at_groups(q.scale),
-        offset=at_groups(q.offset), select=at_groups(q.select), plane_weights=at_groups(q.plane_weights),
+        offset=at_groups(q.offset), zero_point=at_groups(q.zero_point), select=at_groups(q.select),
+        plane_weights=at_groups(q.plane_weights),
     )  # fmt: skip
 
 
@@ -67,9 +68,14 @@ def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
         bits=table.bits, mantissas=table.integers, exponents=np.zeros(table.integers.shape, np.int16),
         special=table.special, table_bits=table.table_bits, entry_bits=table.entry_bits,
     )  # fmt: skip
+    steps = np.rint(scale / unit)
+    offset = np.zeros_like(steps) if q.offset is None else q.offset / unit
+    if q.zero_point is not None:
+        offset = offset - steps * np.ldexp(q.zero_point.astype(np.float64), -table.exponent)
     return dataclasses.replace(
-        q, codebook=integers, scale=np.rint(scale / unit).astype(np.int32), scale_kind="none" if exact else "int8",
-        offset=_integer_offset(q, unit), offset_kind="int8", channel_scale=_channel_scale(q, unit),
+        q, codebook=integers, scale=steps.astype(np.int32), scale_kind="none" if exact else "int8", zero_point=None,
+        offset=None if q.offset is None and q.zero_point is None else _whole(q, offset), offset_kind="int8",
+        channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
 
 
@@ -79,13 +85,15 @@ def _lower_planes(q: QTensor, scale_bits: int) -> QTensor:
     unit = _unit(q, np.abs(weights).max(axis=0), (1 << (scale_bits - 1)) - 1)
     return dataclasses.replace(
         q, plane_weights=np.rint(weights / unit).astype(np.int32), scale=np.ones(q.scale.shape, np.int32),
-        scale_kind="int8", offset=_integer_offset(q, unit), offset_kind="int8",
+        scale_kind="int8", offset=None if q.offset is None else _whole(q, q.offset / unit), offset_kind="int8",
         channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
 
 
-def _integer_offset(q: QTensor, unit: np.ndarray) -> np.ndarray | None:
-    return None if q.offset is None else np.rint(q.offset / unit).astype(np.int32)
+def _whole(q: QTensor, offset: np.ndarray) -> np.ndarray:
+    if np.abs(offset).max() >= 2.0**31:
+        raise FormatError(f"QTensor of format {q.format!r}: an offset is beyond 32 bits of its channel's step")
+    return np.rint(offset).astype(np.int32)
 
 
 def _channel_scale(q: QTensor, unit: np.ndarray) -> np.ndarray:

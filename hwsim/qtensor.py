@@ -90,6 +90,8 @@ class QTensor:
         scale: [1|N, 1|G] (flat: [1, G]), float32 before lowering, int32 after.
         scale_kind: how a scale is stored.
         offset, offset_kind: likewise, None for all zero.
+        zero_point: uint16 [1|N, 1|G], subtracted from a code's value before scaling, stored in as
+            many bits as a code; None for 0. Lowering turns it into an offset.
         channel_scale: float32[N].
         plane_weights: float32[planes, 1|N, 1|G]: the weight of each bit of a code.
         plane_alphabet: what a plane's bit means: 0/1, or -1/+1.
@@ -114,6 +116,7 @@ class QTensor:
     flat_groups: bool = False
     offset: np.ndarray | None = None
     offset_kind: str = "fp32"
+    zero_point: np.ndarray | None = None
     plane_weights: np.ndarray | None = None
     plane_alphabet: str = "+-1"
     tile: int = 1
@@ -228,6 +231,7 @@ class QTensor:
                 self, shape=(rows, *self.shape[1:]), codes=self.codes[chosen], scale=rows_of(self.scale, chosen),
                 offset=rows_of(self.offset, chosen), select=rows_of(self.select, chosen),
                 plane_weights=rows_of(self.plane_weights, chosen), channel_scale=self.channel_scale[chosen],
+                zero_point=rows_of(self.zero_point, chosen),
             )  # fmt: skip
 
         if parts > 1 and (self.tile > 1 or self.flat_groups or self.sparse or self.envelope or self.token):

@@ -33,6 +33,8 @@ def metadata_bits(q: QTensor) -> int:
     total = KIND_BITS[q.scale_kind] * scales.size
     if q.offset is not None:
         total += KIND_BITS[q.offset_kind] * q.offset.size
+    if q.zero_point is not None:
+        total += q.code_bits * q.zero_point.size
     if q.lowered:
         total += 32 * q.n  # channel_scale
     elif q.scale_kind == "int8":

@@ -46,6 +46,8 @@ def encode_nearest(w: np.ndarray, like: QTensor, ties: Ties = "even") -> QTensor
     if like.offset is not None:
         flat = flat - like.spread(like.offset).astype(np.float64) * like.channel_scale[:, None]
     normal = np.divide(flat, scale, out=np.zeros_like(flat), where=scale != 0)
+    if like.zero_point is not None:
+        normal = normal + like.spread(like.zero_point)
     normal = _snapped(normal, like)
     codes = np.empty(flat.shape, dtype=like.codes.dtype)
     select = np.zeros(flat.shape, dtype=np.int64) if like.select is None else like.spread(like.select)
