@@ -52,11 +52,11 @@ def _per_row(q: QTensor) -> QTensor:
 
 
 def _unit(q: QTensor, magnitudes: np.ndarray, limit: int) -> np.ndarray:
-    """float64[N, 1]: the step of each channel's grid."""
+    """float64[N, 1]: the step of each channel's grid; 1 for a channel of zeros, coarser where an offset needs it."""
     unit = magnitudes.max(axis=1, keepdims=True) / limit
-    if not (unit > 0).all():
-        raise FormatError(f"QTensor of format {q.format!r}: a channel has only zero scales")
-    return unit
+    if q.offset is not None:
+        unit = np.maximum(unit, np.abs(q.offset).max(axis=1, keepdims=True) / 2.0**30)
+    return np.where(unit > 0, unit, 1.0)
 
 
 def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
@@ -73,7 +73,7 @@ def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
     if q.zero_point is not None:
         offset = offset - steps * np.ldexp(q.zero_point.astype(np.float64), -table.exponent)
     return dataclasses.replace(
-        q, codebook=integers, scale=steps.astype(np.int32), scale_kind="none" if exact else "int8", zero_point=None,
+        q, codebook=integers, scale=steps.astype(np.int32), scale_kind=_kind(steps), zero_point=None,
         offset=None if q.offset is None and q.zero_point is None else _whole(q, offset), offset_kind="int8",
         channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
@@ -88,6 +88,13 @@ def _lower_planes(q: QTensor, scale_bits: int) -> QTensor:
         scale_kind="int8", offset=None if q.offset is None else _whole(q, q.offset / unit), offset_kind="int8",
         channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
+
+
+def _kind(steps: np.ndarray) -> str:
+    """The cheapest kind that stores these scales."""
+    if (steps == 1).all():
+        return "none"
+    return "sign" if (np.abs(steps) == 1).all() else "int8"
 
 
 def _whole(q: QTensor, offset: np.ndarray) -> np.ndarray:
