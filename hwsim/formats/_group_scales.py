@@ -1,0 +1,62 @@
+"""Scales of tensors, channels and groups, rounded to what is stored."""
+
+from typing import Any
+
+import numpy as np
+
+from hwsim.errors import FormatError
+from hwsim.formats._nearest import check_group_size
+from hwsim.kernels import nearest as kernel
+from hwsim.qtensor import QTensor
+
+LIMIT = 2.0**127
+"""Largest weight: decoded values, which may lie a little above it, still fit float32."""
+
+
+def matrix(w: np.ndarray) -> np.ndarray:
+    """Contiguous [N, K]: float64 as it is, everything else as float32."""
+    return np.ascontiguousarray(w.reshape(w.shape[0], -1), np.float64 if w.dtype == np.float64 else np.float32)
+
+
+def magnitudes(
+    name: str, flat: np.ndarray, *, per: str = "channel", group_size: int | None = None, pad: bool = False
+) -> tuple[int, np.ndarray]:
+    """The group size, and max|w| float64 of the tensor [1, 1], or of each channel or group [N, G]."""
+    if per not in ("tensor", "channel"):
+        raise FormatError(f"{name}: per must be 'tensor' or 'channel', not {per!r}")
+    if per == "tensor" and group_size is not None:
+        raise FormatError(f"{name}: a scale per tensor has no group_size")
+    size = check_group_size(flat.shape[1], group_size, pad)
+    out = np.empty((len(flat), -(-flat.shape[1] // size)), np.float64)
+    kernel.largest(flat, size, out)
+    if out.max() > LIMIT:
+        raise FormatError(f"{name}: a weight of {out.max():.3g} is beyond 2**127")
+    return size, out.max(keepdims=True) if per == "tensor" else out
+
+
+def stored(name: str, scale: np.ndarray, kind: str, smallest: float) -> np.ndarray:
+    """float32 scales as ``kind`` fp32 or fp16 holds them: 0 becomes 1, others are at least ``smallest``."""
+    if kind not in ("fp32", "fp16"):
+        raise FormatError(f"{name}: scale_kind must be 'fp32' or 'fp16', not {kind!r}")
+    real = np.where(scale == 0, 1.0, np.maximum(scale, smallest))
+    if kind == "fp32":
+        return real.astype(np.float32)
+    if real.max() >= 65520:
+        raise FormatError(f"{name}: a scale of {real.max():.3g} does not fit fp16")
+    return np.maximum(real, 2.0**-24).astype(np.float16).astype(np.float32)
+
+
+def per_group(scale: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Contiguous ``scale`` [1|N, 1|G] for every row and group, ``shape`` [N, G]."""
+    return np.array(np.broadcast_to(scale, shape))
+
+
+def of(like: QTensor) -> np.ndarray:
+    """float64[N, G]: what a codebook value of ``like`` is multiplied by; infinity for a scale of 0."""
+    scale = per_group(like.scale.astype(np.float64) * like.channel_scale[:, None], (like.n, like.groups))
+    return np.where(scale == 0, np.inf, scale)
+
+
+def fields(w: np.ndarray, **others: Any) -> dict[str, Any]:
+    """What every QTensor of weights ``w`` without channel scales has, and ``others``."""
+    return {"shape": w.shape, "channel_scale": np.ones(w.shape[0], np.float32)} | others

@@ -1,0 +1,39 @@
+"""Real numbers to minifloat codes."""
+
+import numba
+import numpy as np
+
+from hwsim.kernels._jit import jit
+
+
+@jit(parallel=True)
+def encode(
+    x: np.ndarray, scale: np.ndarray, group_size: int, layout: tuple[int, int, int], top: int, beyond: int, away: bool,
+    signed_zero: bool, codes: np.ndarray,
+) -> None:  # fmt: skip
+    """Codes[N, K] of ``x[n, k] / scale[n, k // group_size]``, rounded to nearest.
+
+    Layout is (exponent bits, mantissa bits, bias). Magnitudes above the code ``top`` become
+    ``beyond``. Ties go to the even mantissa or, with ``away``, away from zero.
+    """
+    exponent_bits, mantissa_bits, bias = layout
+    lowest = 1 - bias
+    sign_bit = 1 << (exponent_bits + mantissa_bits)
+    for n in numba.prange(x.shape[0]):
+        for group in range(scale.shape[1]):
+            factor = np.float64(scale[n, group])
+            for k in range(group * group_size, min((group + 1) * group_size, x.shape[1])):
+                bits = np.float64(np.float64(x[n, k]) / factor).view(np.int64)
+                magnitude = np.float64(min(np.int64(bits & 0x7FFFFFFFFFFFFFFF).view(np.float64), 2.0**512))
+                # The exponent field of a float64 picks the step; adding 2**52 steps rounds to it.
+                exponent = max((magnitude.view(np.int64) >> 52) - 1023, lowest)
+                anchor_bits = np.int64((exponent - mantissa_bits + 52 + 1023) << 52)
+                anchor = anchor_bits.view(np.float64)
+                rounded = np.float64(magnitude + anchor)
+                steps = rounded.view(np.int64) - anchor_bits
+                if away and magnitude - (rounded - anchor) == anchor * 2.0**-53:
+                    steps += 1
+                code = steps + ((exponent - lowest) << mantissa_bits)
+                code = beyond if code > top else code
+                negative = bits < 0 and (signed_zero or code != 0)
+                codes[n, k] = code | (sign_bit if negative else 0)
