@@ -3,7 +3,7 @@
 import numpy as np
 
 from hwsim.errors import FormatError
-from hwsim.formats._stored import stored
+from hwsim.formats._scales import stored
 
 
 def check_choice(name: str, value: object, accepted: tuple[object, ...]) -> None:

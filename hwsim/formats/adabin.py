@@ -6,7 +6,7 @@ import numpy as np
 
 from hwsim.formats._format import Format
 from hwsim.formats._nearest import ones, rows
-from hwsim.formats._stored import stored
+from hwsim.formats._scales import stored
 from hwsim.formats._signs import SIGNS
 from hwsim.qtensor import QTensor
 

@@ -7,7 +7,7 @@ import numpy as np
 from hwsim.errors import FormatError
 from hwsim.formats._format import Format
 from hwsim.formats._nearest import encode_nearest, ones, rows
-from hwsim.formats._stored import stored
+from hwsim.formats._scales import stored
 from hwsim.formats._signs import SIGNS, sign_codes
 from hwsim.qtensor import QTensor
 

@@ -8,7 +8,7 @@ from hwsim.errors import FormatError
 from hwsim.formats._format import Format
 from hwsim.formats._low_rank import leading
 from hwsim.formats._nearest import ones, rows
-from hwsim.formats._stored import check_number, stored
+from hwsim.formats._scales import check_number, stored
 from hwsim.formats._signs import SIGNS, sign_codes
 from hwsim.qtensor import QTensor, TokenScale
 

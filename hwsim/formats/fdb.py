@@ -7,7 +7,7 @@ import numpy as np
 from hwsim.codebook import Codebook
 from hwsim.formats._format import Format
 from hwsim.formats._nearest import check_group_size, ones, reduce_groups, rows
-from hwsim.formats._stored import stored
+from hwsim.formats._scales import stored
 from hwsim.qtensor import QTensor
 
 PLANES = Codebook.of(np.zeros(1), 2)

@@ -7,7 +7,7 @@ import numpy as np
 from hwsim.codebook import Codebook
 from hwsim.formats._format import Format
 from hwsim.formats._nearest import ones
-from hwsim.formats._stored import stored
+from hwsim.formats._scales import stored
 from hwsim.qtensor import QTensor
 
 CODEBOOK = Codebook.of(np.ones(4), 2)

@@ -7,7 +7,7 @@ import numpy as np
 from hwsim.codebook import Codebook
 from hwsim.formats._format import Format
 from hwsim.formats._nearest import ones, rows
-from hwsim.formats._stored import check_number
+from hwsim.formats._scales import check_number
 from hwsim.qtensor import QTensor
 
 CODEBOOK = Codebook.of(np.array([0, 1]), 1)

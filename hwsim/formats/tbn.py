@@ -7,7 +7,7 @@ import numpy as np
 from hwsim.errors import FormatError
 from hwsim.formats._format import Format
 from hwsim.formats._nearest import ones
-from hwsim.formats._stored import check_number, stored
+from hwsim.formats._scales import check_number, stored
 from hwsim.formats._signs import SIGNS
 from hwsim.qtensor import QTensor
 
