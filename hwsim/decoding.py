@@ -17,9 +17,8 @@ def dequantize(q: QTensor) -> np.ndarray:
         value = value + q.spread(q.offset)
     value = value * q.channel_scale[:, None].astype(np.float64)
     if q.sparse is not None:
-        flat = value.reshape(-1)
-        dense = flat[q.sparse.index] if q.sparse.mode == "add" else 0
-        flat[q.sparse.index] = dense + q.sparse.value.astype(np.float64)
+        dense = value.flat[q.sparse.index] if q.sparse.mode == "add" else 0
+        value.flat[q.sparse.index] = dense + q.sparse.value.astype(np.float64)
     return value.astype(np.float32 if q.imaginary_scale is None else np.complex64).reshape(q.shape)
 
 

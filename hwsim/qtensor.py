@@ -19,7 +19,7 @@ from hwsim.codebook import Codebook, frozen
 from hwsim.errors import FormatError
 
 Array = TypeVar("Array", np.ndarray, np.ndarray | None)
-KIND_BITS: dict[str, int] = {"none": 0, "sign": 1, "int8": 8, "e8m0": 8, "e4m3": 8, "fp16": 16, "fp32": 32}
+KIND_BITS: dict[str, int] = {"none": 0, "sign": 1, "int4": 4, "int8": 8, "e8m0": 8, "e4m3": 8, "fp16": 16, "fp32": 32}
 """Stored bits per scale or offset; "none" are all 1 (scales) or 0 (offsets)."""
 
 
@@ -65,7 +65,7 @@ class TokenScale:
     """Scales that depend on the token (BinaryMoS): gates = softmax(router @ x) mix them.
 
     Attributes:
-        router: float32[e, K].
+        router: float32[e, K]; [0, K] where there is one expert.
         s_in: float32[e, K].
         s_out: float32[e, N].
     """
@@ -99,7 +99,8 @@ class QTensor:
         pairs: OliVe: a code 2**(bits-1) is a victim (0) whose neighbour reads table 1.
         imaginary_scale: float32[1, 1]: codes are powers of i; ``scale`` scales the real axis.
         sparse, envelope, token: see there.
-        transport: how codes travel to the array; never changes values.
+        transport: how codes travel to the array: "raw", ternary ones as "trits" (five in a byte) or "mask" (a bit
+            each, and a sign for those that are not 0), or "rans"; never changes values.
         lowering_error: largest |change| that lowering made to a decoded value, relative to
             the largest |value| of its channel.
     """

@@ -18,6 +18,8 @@ def code_storage_bits(q: QTensor) -> int:
     """Bits of the codes as they travel (``transport``)."""
     if q.transport == "trits":
         return 8 * -(-q.codes.size // TRITS_PER_BYTE)
+    if q.transport == "mask":
+        return q.codes.size + int(np.count_nonzero(q.codes))
     if q.transport == "rans":
         from hwsim.formats.entropy import encoded_bits
 
@@ -37,8 +39,8 @@ def metadata_bits(q: QTensor) -> int:
         total += q.code_bits * q.zero_point.size
     if q.lowered:
         total += 32 * q.n  # channel_scale
-    elif q.scale_kind == "int8":
-        total += 16 * q.n  # the channel's scale that int8 scales are multiples of
+    elif q.scale_kind in ("int4", "int8"):
+        total += 16 * q.n  # the channel's scale that these are multiples of
     if q.select is not None and not q.codebook.entry_bits:
         total += math.ceil(math.log2(q.codebook.tables)) * q.select.size
     total += q.codebook.entry_bits * q.codebook.mantissas.size

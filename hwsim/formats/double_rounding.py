@@ -69,7 +69,8 @@ def _bits(codes: np.ndarray, bits: int) -> np.ndarray:
 
 FORMATS = (
     Format(
-        name="double_rounding", quantize=quantize, encode=encode, alphabet="-128 .. 127, at fewer bits -2^(b-1) .. 2^(b-1)-1",
+        name="double_rounding", quantize=quantize, encode=encode,
+        alphabet="-128 .. 127, at fewer bits -2^(b-1) .. 2^(b-1)-1",
         mac="an integer multiplication at the bits of the view", typical={"scale_kind": "fp16"},
         greedy="a view rounds twice (nearest int8, then half up): within 1/2 + 2^-(d+1) steps of the weight, "
         "not always the nearest; at 8 bits it is the nearest",

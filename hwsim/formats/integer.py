@@ -85,7 +85,7 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
 FORMATS = tuple(
     Format(
         name=f"int{bits}", quantize=quantizer(bits), encode=encode,
-        alphabet=f"-{(1 << (bits - 1)) - 1} .. {(1 << (bits - 1)) - 1}, asymmetric 0 .. {(1 << bits) - 1} less zero point",
+        alphabet=f"-{(1 << (bits - 1)) - 1} .. {(1 << (bits - 1)) - 1}, or 0 .. {(1 << bits) - 1} less a zero point",
         mac="an integer multiplication, scaled once per group; a zero point adds its sum of activations",
         typical={"scale_kind": "fp16"},
     )
