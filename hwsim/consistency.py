@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hwsim.qtensor import QTensor
 
 MAX_PLANES = 16
+TRANSPORTS = ("raw", "trits", "mask", "rans")
 
 
 def check(q: "QTensor") -> None:
@@ -59,7 +60,9 @@ def check(q: "QTensor") -> None:
     finite = np.isfinite(q.channel_scale) & (q.channel_scale > 0)
     require(bool(finite.all()), "a channel scale is not finite and positive")
     require(0 <= q.lowering_error < math.inf, f"lowering_error {q.lowering_error} is not finite")
-    require(q.transport in ("raw", "trits", "rans"), f"transport {q.transport!r} is not one of raw, trits, rans")
+    require(q.transport in TRANSPORTS, f"transport {q.transport!r} is not one of {', '.join(TRANSPORTS)}")
+    ternary = q.codebook.mantissas.shape == (1, 3) and q.plane_weights is None and q.envelope is None
+    require(ternary or q.transport not in ("trits", "mask"), f"transport {q.transport!r} is of ternary codes only")
     _check_extras(q, shapes, require)
     if q.lowered:
         require(
@@ -115,8 +118,9 @@ def _check_extras(q: "QTensor", shapes: list[tuple[int, int]], require: Require)
         require(fits and u.dtype == v.dtype == np.float32, f"envelope of shapes {u.shape} and {v.shape}")
         require(bool(np.isfinite(u).all() and np.isfinite(v).all()), "an envelope value is not finite")
     if q.token is not None:
-        experts = len(q.token.router)
-        shapes_of = {"router": (experts, k), "s_in": (experts, k), "s_out": (experts, n)}
+        experts = len(q.token.s_in)
+        routed = 0 if experts == 1 and not len(q.token.router) else experts
+        shapes_of = {"router": (routed, k), "s_in": (experts, k), "s_out": (experts, n)}
         for name, shape in shapes_of.items():
             array = getattr(q.token, name)
             require(array.shape == shape and array.dtype == np.float32, f"token {name} has shape {array.shape}")

@@ -1,6 +1,10 @@
-"""Codes of 1 to 16 bits in bytes: LSB first, each row padded to a byte."""
+"""Codes in bytes: of 1 to 16 bits, LSB first, each row padded to a byte; ternary ones, five in a byte or by mask."""
 
 import numpy as np
+
+from hwsim.errors import FormatError
+
+POWERS_OF_3 = 3 ** np.arange(5)
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -19,3 +23,40 @@ def unpack(packed: np.ndarray, bits: int, k: int) -> np.ndarray:
     planes = np.unpackbits(packed, axis=1, bitorder="little")[:, : k * bits].reshape(len(packed), k, bits)
     stored = np.packbits(planes, axis=2, bitorder="little")
     return stored[:, :, 0] if bits < 8 else stored.view("<u2")[:, :, 0].astype(np.uint16)
+
+
+def pack_trits(codes: np.ndarray) -> np.ndarray:
+    """uint8[ceil(count / 5)]: codes 0, 1, 2 (ternary 0, +1, -1) as digits ``value + 1`` in base 3, lowest first.
+
+    The digits that fill the last byte are 0.
+    """
+    digits = np.zeros(-(-codes.size // 5) * 5, dtype=np.uint8)
+    digits[: codes.size] = (codes.reshape(-1) + 1) % 3
+    return (digits.reshape(-1, 5) @ POWERS_OF_3).astype(np.uint8)
+
+
+def unpack_trits(packed: np.ndarray, count: int) -> np.ndarray:
+    """uint8[count]: the codes from what `pack_trits` made; FormatError for other bytes."""
+    if packed.dtype != np.uint8 or packed.shape != (-(-count // 5),):
+        raise FormatError(f"trits are {packed.dtype}{packed.shape}, expected uint8({-(-count // 5)},)")
+    digits = (packed[:, None].astype(np.int64) // POWERS_OF_3 % 3).reshape(-1)
+    if (packed >= 243).any() or digits[count:].any():
+        raise FormatError("a byte is not five trits, or the trits that fill the last byte are not 0")
+    return ((digits[:count] + 2) % 3).astype(np.uint8)
+
+
+def pack_mask(codes: np.ndarray) -> np.ndarray:
+    """uint8: codes 0, 1, 2 (ternary 0, +1, -1) as a bit per code, 1 where it is not 0, then a bit per such, 1 for -1."""
+    flat = codes.reshape(-1)
+    return np.packbits(np.concatenate([flat > 0, flat[flat > 0] == 2]), bitorder="little")
+
+
+def unpack_mask(packed: np.ndarray, count: int) -> np.ndarray:
+    """uint8[count]: the codes from what `pack_mask` made; FormatError for other bytes."""
+    bits = np.unpackbits(packed, bitorder="little")
+    used = count + int(bits[:count].sum())
+    if len(bits) != -(-used // 8) * 8 or bits[used:].any():
+        raise FormatError(f"{len(packed)} bytes do not hold the signs of {used - count} of {count} weights")
+    codes = bits[:count].copy()
+    codes[codes > 0] += bits[count:used]
+    return codes
