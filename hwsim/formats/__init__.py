@@ -15,6 +15,9 @@ from hwsim.errors import FormatError, nearest
 from hwsim.formats._format import Format
 from hwsim.qtensor import QTensor
 
+LARGEST_WEIGHT = 2.0**127
+"""Scales and decoded values, which may lie a little above the weights, fit float32."""
+
 __all__ = ["Format", "available", "encode", "find", "quantize"]
 
 
@@ -65,6 +68,9 @@ def check_weights(w: np.ndarray, chosen: Format) -> np.ndarray:
         raise FormatError(f"{chosen.name}: weights are {values.dtype}, expected {what}")
     if values.ndim < 1 or values.size == 0:
         raise FormatError(f"{chosen.name}: weights of shape {values.shape} have no elements")
-    if not np.isfinite(values).all():
+    largest = np.abs(values).max() if chosen.complex else max(values.max(), -values.min())
+    if not np.isfinite(largest):
         raise FormatError(f"{chosen.name}: weights hold NaN or infinity")
+    if largest > LARGEST_WEIGHT:
+        raise FormatError(f"{chosen.name}: a weight of {largest:.3g} is beyond 2**127, so that float32 could overflow")
     return values
