@@ -14,6 +14,7 @@ from hwsim.qtensor import QTensor
 from hwsim.reporting import report
 from hwsim.result import Result
 from hwsim.simulation import simulate
+from hwsim.transports import transport
 from hwsim.workload import Workload
 
 __version__ = "0.1.0"
@@ -21,5 +22,5 @@ __version__ = "0.1.0"
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
     "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
-    "simulate", "sweep",
+    "simulate", "sweep", "transport",
 ]  # fmt: skip

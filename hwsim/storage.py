@@ -21,7 +21,7 @@ def code_storage_bits(q: QTensor) -> int:
     if q.transport == "mask":
         return q.codes.size + int(np.count_nonzero(q.codes))
     if q.transport == "rans":
-        from hwsim.formats.entropy import encoded_bits
+        from hwsim.transports import encoded_bits
 
         return encoded_bits(q)
     if q.codebook.table_bits is None or q.select is None:

@@ -16,9 +16,8 @@ from hwsim.qtensor import QTensor, Sparse
 
 STEPS = 15
 """Largest 4-bit scale."""
-CODEBOOK = Codebook.of(
-    np.array([np.append(codebook(2).values[0], np.zeros(12)), codebook(4).values[0]]), 4, table_bits=np.array([2, 4], np.uint8)
-)  # fmt: skip
+TABLES = np.array([np.append(codebook(2).values[0], np.zeros(12)), codebook(4).values[0]])
+CODEBOOK = Codebook.of(TABLES, 4, table_bits=np.array([2, 4], np.uint8))
 
 
 def quantize(
@@ -34,7 +33,7 @@ def quantize(
     Source: Enabling Fast 2-bit LLM on GPUs, Li et al., arXiv 2311.16442.
     """
     flat = rows(w)
-    n, k = flat.shape
+    k = flat.shape[1]
     size = check_group_size(k, group_size, pad)
     index = largest(np.abs(flat), outlier_count("outliers", outliers, flat.size))
     dense = flat.copy()

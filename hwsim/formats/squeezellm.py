@@ -95,7 +95,8 @@ def _weights(sensitivity: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarr
 
 FORMATS = (
     Format(
-        name="squeezellm", quantize=quantize, encode=encode, alphabet="8 fp16 centroids per channel at 3 bits, outliers",
+        name="squeezellm", quantize=quantize, encode=encode,
+        alphabet="8 fp16 centroids per channel at 3 bits, outliers",
         mac="a table read and an fp16 multiplication, or one addition into the centroid's bucket",
         typical={"outliers": 0.0045},
     ),

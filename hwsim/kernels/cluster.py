@@ -14,7 +14,6 @@ def cluster(values, weights, kept, tables, iterations):
     values keep them exactly.
     """
     n, k = values.shape
-    count = tables.shape[1]
     for i in numba.prange(n):
         m = 0
         row = np.empty(k, dtype=np.float64)
