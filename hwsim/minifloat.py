@@ -28,7 +28,7 @@ class Minifloat:
     bias: int | None = None
 
     def __post_init__(self) -> None:
-        if not (1 <= self.exponent_bits <= 8 and 0 <= self.mantissa_bits and self.bits <= 16):
+        if not (1 <= self.exponent_bits <= 8 and self.mantissa_bits >= 0 and self.bits <= 16):
             raise FormatError(f"{self} is not 1..8 exponent bits, and at most 16 bits with mantissa and sign")
         if self.specials not in ("none", "nan", "ieee"):
             raise FormatError(f"specials {self.specials!r} is not one of 'none', 'nan', 'ieee'")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from hwsim.errors import FormatError
+from hwsim.formats import _scales
 from hwsim.formats._nearest import check_group_size
 from hwsim.kernels import nearest as kernel
 from hwsim.qtensor import QTensor
@@ -34,16 +35,9 @@ def magnitudes(
     return size, out.max(keepdims=True) if per == "tensor" else out
 
 
-def stored(name: str, scale: np.ndarray, kind: str, smallest: float) -> np.ndarray:
+def stored(scale: np.ndarray, kind: str, smallest: float) -> np.ndarray:
     """float32 scales as ``kind`` fp32 or fp16 holds them: 0 becomes 1, others are at least ``smallest``."""
-    if kind not in ("fp32", "fp16"):
-        raise FormatError(f"{name}: scale_kind must be 'fp32' or 'fp16', not {kind!r}")
-    real = np.where(scale == 0, 1.0, np.maximum(scale, smallest))
-    if kind == "fp32":
-        return real.astype(np.float32)
-    if real.max() >= 65520:
-        raise FormatError(f"{name}: a scale of {real.max():.3g} does not fit fp16")
-    return np.maximum(real, 2.0**-24).astype(np.float16).astype(np.float32)
+    return _scales.stored(np.where(scale == 0, 1.0, np.maximum(scale, smallest)), kind, positive=True)
 
 
 def per_group(scale: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

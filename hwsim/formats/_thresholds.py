@@ -52,14 +52,14 @@ def codes(
     select: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """uint8[N, K] codes of ``x / scale`` in ``tables`` [C, E], scale [N, G]; of equal values the first code."""
-    width = 1 << (tables.shape[1] - 1).bit_length()
+    grids = [np.unique(table, return_index=True) for table in tables]
+    width = max(len(grid) for grid, _ in grids)
     order = np.zeros((len(tables), width), np.uint8)
     limits = np.full((len(tables), width - 1), np.inf)
-    for t, table in enumerate(tables):
-        grid, first = np.unique(table, return_index=True)
+    for t, (grid, first) in enumerate(grids):
         order[t, : len(grid)] = first
         limits[t, : len(grid) - 1] = rule(grid)
-    chosen = np.zeros((1, 1), np.uint16) if select is None else np.array(select)
+    chosen = _group_scales.per_group(np.zeros((1, 1), np.uint16) if select is None else select, scale.shape)
     result = np.empty(x.shape, np.uint8)
     kernel.encode(x, scale, group_size, chosen, limits, order, result)
     return result

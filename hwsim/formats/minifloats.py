@@ -27,7 +27,7 @@ def quantizer(name: str, kind: Minifloat) -> Callable[..., QTensor]:
         """
         flat = _group_scales.matrix(w)
         size, most = _group_scales.magnitudes(name, flat, per=per, group_size=group_size, pad=pad)
-        scale = _group_scales.stored(name, most / kind.max, scale_kind, 2.0**-126 / kind.smallest)
+        scale = _group_scales.stored(most / kind.max, scale_kind, 2.0**-126 / kind.smallest)
         spread = _group_scales.per_group(scale, (len(flat), -(-flat.shape[1] // size)))
         return QTensor(
             format=name, codes=kind.encode_scaled(flat, spread, size), codebook=kind.codebook, group_size=size,

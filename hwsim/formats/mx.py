@@ -58,7 +58,7 @@ def quantize_nvfp4(w: np.ndarray, *, group_size: int = 16, pad: bool = False) ->
     """
     flat = _group_scales.matrix(w)
     size, most = _group_scales.magnitudes("nvfp4", flat, group_size=group_size, pad=pad)
-    tensor = _group_scales.stored("nvfp4", most.max(keepdims=True) / (E4M3.max * E2M1.max), "fp32", 2.0**-100)
+    tensor = _group_scales.stored(most.max(keepdims=True) / (E4M3.max * E2M1.max), "fp32", 2.0**-100)
     scale = E4M3.decode(E4M3.encode(most / E2M1.max / tensor))
     empty = QTensor(
         format="nvfp4", codes=np.zeros(flat.shape, np.uint8), codebook=E2M1.codebook, group_size=size,

@@ -5,6 +5,9 @@ import numpy as np
 
 from hwsim.kernels._jit import jit
 
+CHUNK = 256
+"""Weights compared at a time: they stay in the nearest cache."""
+
 
 @jit(parallel=True)
 def largest(x: np.ndarray, group_size: int, out: np.ndarray) -> None:
@@ -24,19 +27,24 @@ def encode(
 ) -> None:  # fmt: skip
     """Codes[N, K]: ``order[t, j]`` where j of ``thresholds[t]`` lie below ``x / scale``, t the group's table.
 
-    Thresholds [C, 2**p - 1] ascend. Scale is [N, G], select [1|N, 1|G].
+    Thresholds are [C, E - 1], order [C, E], scale and select [N, G]. Meant for small tables: every
+    threshold is compared with every weight, which compilers turn into vector instructions.
     """
-    first = (thresholds.shape[1] + 1) // 2
     for n in numba.prange(x.shape[0]):
+        ratio = np.empty(CHUNK)
+        below = np.empty(CHUNK, np.uint8)
         for group in range(scale.shape[1]):
             factor = np.float64(scale[n, group])
-            table = select[n if select.shape[0] > 1 else np.int64(0), group if select.shape[1] > 1 else 0]
-            limits = thresholds[table]
-            for k in range(group * group_size, min((group + 1) * group_size, x.shape[1])):
-                v = np.float64(x[n, k]) / factor
-                j = 0
-                half = first
-                while half:
-                    j += half if v > limits[j + half - 1] else 0
-                    half >>= 1
-                codes[n, k] = order[table, j]
+            table = select[n, group]
+            end = min((group + 1) * group_size, x.shape[1])
+            for start in range(group * group_size, end, CHUNK):
+                length = min(CHUNK, end - start)
+                for i in range(length):
+                    ratio[i] = np.float64(x[n, start + i]) / factor
+                    below[i] = 0
+                for e in range(thresholds.shape[1]):
+                    limit = thresholds[table, e]
+                    for i in range(length):
+                        below[i] += ratio[i] > limit
+                for i in range(length):
+                    codes[n, start + i] = order[table, below[i]]
