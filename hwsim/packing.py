@@ -46,7 +46,7 @@ def unpack_trits(packed: np.ndarray, count: int) -> np.ndarray:
 
 
 def pack_mask(codes: np.ndarray) -> np.ndarray:
-    """uint8: codes 0, 1, 2 (ternary 0, +1, -1) as a bit per code, 1 where it is not 0, then a bit per such, 1 for -1."""
+    """uint8: codes 0, 1, 2 (ternary 0, +1, -1) as a bit each, then a bit for each that is not 0, 1 for -1."""
     flat = codes.reshape(-1)
     return np.packbits(np.concatenate([flat > 0, flat[flat > 0] == 2]), bitorder="little")
 

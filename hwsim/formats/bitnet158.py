@@ -43,7 +43,9 @@ def quantize(
 def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """clip(RNE(w / gamma), -1, 1) with the gamma of ``like``: half of gamma rounds to 0."""
     scale = like.spread(like.scale) * like.channel_scale[:, None].astype(np.float64)
-    return dataclasses.replace(like, codes=_codes(np.divide(rows(w), scale, out=np.zeros(scale.shape), where=scale > 0)))
+    return dataclasses.replace(
+        like, codes=_codes(np.divide(rows(w), scale, out=np.zeros(scale.shape), where=scale > 0))
+    )
 
 
 def lower_median(values: np.ndarray) -> float:

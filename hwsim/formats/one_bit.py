@@ -52,9 +52,10 @@ def entropy_floor(links: int, nonzero: int) -> float:
     return nonzero / links - sum(share * math.log2(share) for share in shares if share > 0)
 
 
-def coordinates(links: int, nonzero: int) -> float:
-    """Bits per link with the position of each nonzero: d * (ceil(log2(links)) + 1)."""
-    return nonzero / links * (math.ceil(math.log2(links)) + 1)
+def coordinates(links: int, nonzero: int, index_bits: int | None = None) -> float:
+    """Bits per link with the position of each nonzero: d * (index bits + 1), by default ceil(log2(links)) of them."""
+    bits = math.ceil(math.log2(links)) if index_bits is None else index_bits
+    return nonzero / links * (bits + 1)
 
 
 FORMATS = (
