@@ -45,7 +45,10 @@ class Codebook:
             if array.dtype != dtype or array.shape != shape:
                 raise FormatError(f"codebook {name}: {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}")
             object.__setattr__(self, name, frozen(array))
-        if np.abs(self.mantissas).max() >= 1 << 53 or np.abs(self.exponents.astype(np.int64)).max() > 400:
+        if (
+            max(-int(self.mantissas.min()), int(self.mantissas.max())) >= 1 << 53
+            or np.abs(self.exponents.astype(np.int64)).max() > 400
+        ):
             raise FormatError("a codebook value is not exact in float64")
         if self.table_bits is not None and not ((self.table_bits >= 1) & (self.table_bits <= self.bits)).all():
             raise FormatError(f"codebook table_bits are not in 1..{self.bits}")

@@ -69,6 +69,8 @@ def check(q: "QTensor") -> None:
             q.scale.shape == (n, groups) and q.tile == 1 and not q.flat_groups,
             "a lowered tensor has plain codes and one scale per row and group",
         )
+        whole = q.plane_weights is not None or q.codebook.exponent == 0
+        require(whole, "a lowered tensor's codebook is not in units of 1: its power of two is the channel scale's")
 
 
 Require = Callable[[bool, str], None]

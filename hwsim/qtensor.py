@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import math
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -247,6 +248,19 @@ class QTensor:
         from hwsim.decoding import dequantize
 
         return dequantize(self)
+
+    def save(self, path: str | Path) -> None:
+        """Writes one safetensors file (format: docs/network-file.md); replaces it in one step."""
+        from hwsim.qtensor_file import save
+
+        save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> "QTensor":
+        """Reads what `save` wrote, every field bit for bit. FormatError if the file is damaged or inconsistent."""
+        from hwsim.qtensor_file import load
+
+        return load(Path(path))
 
     @functools.cached_property
     def hash(self) -> str:

@@ -57,6 +57,17 @@ def test_shipped_networks_round_trip_bit_exactly(name, path):
     assert path.read_bytes() == bytes_before
 
 
+def same(a, b):
+    """Every field equal, nested ones too."""
+    for field in dataclasses.fields(a):
+        first, second = getattr(a, field.name), getattr(b, field.name)
+        assert type(first) is type(second)
+        if dataclasses.is_dataclass(first):
+            same(first, second)
+        else:
+            np.testing.assert_array_equal(first, second)
+
+
 def test_every_field_comes_back(network, path):
     network.save(path)
     loaded = hwsim.Network.load(path)
@@ -66,19 +77,19 @@ def test_every_field_comes_back(network, path):
             a, b = getattr(node.operator, field.name), getattr(other.operator, field.name)
             assert type(a) is type(b)
             if dataclasses.is_dataclass(a):
-                for inner in dataclasses.fields(a):
-                    np.testing.assert_array_equal(getattr(a, inner.name), getattr(b, inner.name))
+                same(a, b)
             else:
                 assert a == b
 
 
 def test_the_digest_is_fixed(network):
     """A change of the format, or of what the digest covers, must change VERSION too."""
-    assert network_file.VERSION == 1
+    assert network_file.VERSION == 2
     metadata, tensors = network_file.to_tensors(network)
     assert sorted(tensors) == [
         "1.quantizer.bias", "1.quantizer.invert", "1.quantizer.multiplier", "1.quantizer.shift",
-        "1.weight.channel_scale", "1.weight.codebook", "1.weight.codes", "1.weight.scale"]  # fmt: skip
+        "1.weight.channel_scale", "1.weight.codebook.exponents", "1.weight.codebook.mantissas", "1.weight.codes",
+        "1.weight.scale"]  # fmt: skip
     assert tensors["1.weight.codes"].shape == (3, 3)
     assert list(metadata) == ["version", "name", "output_scale", "nodes"]
 
@@ -164,6 +175,16 @@ def tensor(name, edit):
     return apply
 
 
+def both(edit):
+    """A function that replaces mantissas and exponents of the codebook."""
+
+    def apply(metadata, tensors):
+        tensor(MANTISSAS, edit)(metadata, tensors)
+        tensor(EXPONENTS, edit)(metadata, tensors)
+
+    return apply
+
+
 def put(index, value):
     def edit(array):
         array.flat[index] = value
@@ -173,18 +194,20 @@ def put(index, value):
 
 
 WEIGHT = ("nodes", 1, "attributes", "weight")
+CODEBOOK = (*WEIGHT, "codebook")
+MANTISSAS, EXPONENTS = "1.weight.codebook.mantissas", "1.weight.codebook.exponents"
 FC = ("nodes", 1, "attributes")
 TAMPERED = {
-    "version": (change("version", to=2), "format version 2, this hwsim reads 1"),
+    "version": (change("version", to=1), "format version 1, this hwsim reads 2"),
     "version true": (change("version", to=True), "format version True"),
     "no version": (drop("version"), "format version None"),
     "unknown key": (change("licence", to="MIT"), "network has unknown attribute 'licence'"),
-    "unknown operator": (change("nodes", 2, "operator", to="Gelu"), "node 'relu' has unknown operator 'Gelu'"),
+    "unknown operator": (change("nodes", 2, "operator", to="Relux"), "node 'relu' has unknown operator 'Relux'"),
     "base class": (change("nodes", 2, "operator", to="Operator"), "unknown operator 'Operator'"),
     "operator is a list": (change("nodes", 2, "operator", to=["Relu"]), "malformed metadata"),
     "unknown attribute": (change(*FC, "slope", to=1), "Linear has unknown attribute 'slope'"),
     "unknown node key": (change("nodes", 1, "code", to="x"), "node 1 has unknown attribute 'code'"),
-    "unknown tensor field": (change(*WEIGHT, "sparse", to=1), "QTensor has unknown attribute 'sparse'"),
+    "unknown tensor field": (change(*WEIGHT, "color", to=1), "QTensor has unknown attribute 'color'"),
     "attributes are a list": (change("nodes", 2, "attributes", to=[]), "expected dict"),
     "nodes are text": (change("nodes", to="abc"), "nodes: expected list, got 'abc'"),
     "no nodes": (lambda m, t: (m.update(nodes=[]), t.clear()), "first node must be the input"),
@@ -208,8 +231,13 @@ TAMPERED = {
     "weight shape overflows": (change(*WEIGHT, "shape", to=[3, 5, 1 << 40, 1 << 40]), "does not fit shape"),
     "weight shape negative": (change(*WEIGHT, "shape", to=[-3, -5]), "weights of shape"),
     "weight shape empty": (change(*WEIGHT, "shape", to=[]), "weights of shape"),
-    "code bits 9": (change(*WEIGHT, "code_bits", to=9), "codes of 9 bits"),
-    "code bits 3": (change(*WEIGHT, "code_bits", to=3), "does not fit shape"),
+    "sparse is a number": (change(*WEIGHT, "sparse", to=1), "Sparse: expected dict, got 1"),
+    "code bits 17": (change(*CODEBOOK, "bits", to=17), "does not fit 17 bits"),
+    "code bits 0": (change(*CODEBOOK, "bits", to=0), "does not fit 0 bits"),
+    "code bits 5": (change(*CODEBOOK, "bits", to=5), "does not fit shape"),
+    "code bits 3": (change(*CODEBOOK, "bits", to=3), "a codebook of 16 entries does not fit 3 bits"),
+    "tile 0": (change(*WEIGHT, "tile", to=0), "repeated 0 times"),
+    "transport": (change(*WEIGHT, "transport", to="pigeon"), "transport 'pigeon' is not one of"),
     "group size 0": (change(*WEIGHT, "group_size", to=0), "group_size 0 is not positive"),
     "group size 2": (change(*WEIGHT, "group_size", to=2), "scale has shape"),
     "bounds swapped": (change(*FC, "quantizer", "low", to=200), "bounds 200..127"),
@@ -219,12 +247,19 @@ TAMPERED = {
     "disconnected": (change("nodes", 2, "inputs", to=["input"]), "'fc' is read by no other"),
     "two nodes of a name": (change("nodes", 2, "name", to="fc"), "two nodes are called 'fc'"),
     "too many inputs": (change("nodes", 2, "inputs", to=["fc", "fc"]), "'relu' reads 2 nodes"),
-    "code outside": (tensor("1.weight.codebook", lambda a: a[:4]), "a code lies outside the codebook"),
-    "codebook too long": (tensor("1.weight.codebook", lambda a: np.arange(17)), "17 int64 entries"),
-    "codebook too wide": (tensor("1.weight.codebook", put(0, 1 << 40)), "more than 32"),
-    "codebook lowest": (tensor("1.weight.codebook", put(0, -(1 << 63))), "more than 32"),
-    "sums too large": (tensor("1.weight.codebook", lambda a: a * (1 << 27)), "beyond 32 bits"),
-    "sums beyond int64": (lambda m, t: (tensor("1.weight.codebook", lambda a: a * (1 << 27))(m, t), tensor(
+    "code outside": (both(lambda a: a[:, :4]), "a code lies outside the codebook"),
+    "codebook too long": (both(lambda a: np.resize(a, (1, 17))), "a codebook of 17 entries does not fit 4 bits"),
+    "codebook empty": (both(lambda a: a[:, :0]), "expected .tables, entries."),
+    "codebook flat": (both(np.ravel), "expected .tables, entries."),
+    "exponents too few": (tensor(EXPONENTS, lambda a: a[:, :4]), "codebook exponents"),
+    "exponents wide": (tensor(EXPONENTS, lambda a: a.astype(np.int64)), "codebook exponents: int64"),
+    "exponent too large": (tensor(EXPONENTS, put(0, 1000)), "not exact in float64"),
+    "codebook too wide": (tensor(MANTISSAS, put(0, 1 << 40)), "beyond 32 bits"),
+    "codebook wider": (tensor(MANTISSAS, put(0, 1 << 53)), "not exact in float64"),
+    "codebook lowest": (tensor(MANTISSAS, put(0, -(1 << 63))), "not exact in float64"),
+    "codebook in other units": (tensor(MANTISSAS, lambda a: a * 2), "not in units of 1"),
+    "sums too large": (tensor(MANTISSAS, lambda a: (a << 27) | 1), "beyond 32 bits"),
+    "sums beyond int64": (lambda m, t: (tensor(MANTISSAS, lambda a: (a << 27) | 1)(m, t), tensor(
         "1.weight.scale", lambda a: a * 0 + (1 << 30))(m, t)), "beyond 32 bits"),
     "codes of another type": (tensor("1.weight.codes", lambda a: a.astype(np.int8)), "codes are int8"),
     "codes too short": (tensor("1.weight.codes", lambda a: a[:, :2]), "does not fit shape"),
@@ -236,7 +271,7 @@ TAMPERED = {
     "channel scale double": (tensor("1.weight.channel_scale", lambda a: a.astype(np.float64)), "is float64"),
     "group scale NaN": (tensor("1.weight.scale", lambda a: a * np.float32(np.nan)), "scale is float64|not finite"),
     "group scale float": (tensor("1.weight.scale", lambda a: a.astype(np.float32)), "must be lowered"),
-    "group scales too few": (tensor("1.weight.scale", lambda a: a[:, :1]), "scale has shape"),
+    "group scales too few": (tensor("1.weight.scale", lambda a: a[:, :1]), "one scale per row and group"),
     "bias too long": (tensor("1.quantizer.bias", lambda a: np.append(a, a)), "quantizer multiplier"),
     "bias wide": (tensor("1.quantizer.bias", lambda a: a.astype(np.int64)), "quantizer bias is int64"),
     "bias at the limit": (tensor("1.quantizer.bias", put(0, -(1 << 31))), "beyond 32 bits"),
