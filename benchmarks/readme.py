@@ -1,6 +1,6 @@
-"""``python -m benchmarks.readme``: writes the measured tables into README.md.
+"""``python -m benchmarks.readme``: writes the measured tables into README.md and docs/formats.md.
 
-Accuracy is measured anew from the shipped networks; the other two come from what ``make sim``
+Accuracy and bits per weight are measured anew from the shipped networks; the other two come from what ``make sim``
 and ``make bench`` left.
 """
 
@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from hwsim import formats
 from hwsim.files import write_atomically
+from hwsim.format_table import Summary, summarize
 from hwsim.models import accuracy
 
+FORMATS = Path(__file__).parent.parent / "docs" / "formats.md"
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = README.parent / "build" / "sims" / "results.csv"
 BENCH = README.parent / "out" / "bench.json"
@@ -28,6 +31,13 @@ def main() -> None:
     if BENCH.exists():
         text = _replace(text, "bench", bench(json.loads(BENCH.read_text())))
     write_atomically(README, text.encode())
+    text = FORMATS.read_text()
+    summaries = [summarize(each) for each in formats.available().values()]
+    text = _replace(text, "formats", format_table(summaries))
+    text = _replace(
+        text, "greedy", _markdown(("format", "its encoder"), [(s.name, s.greedy) for s in summaries if s.greedy])
+    )
+    write_atomically(FORMATS, text.encode())
 
 
 def _replace(text: str, name: str, table: str) -> str:
@@ -39,6 +49,23 @@ def _markdown(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     names = list(header)
     lines = [names, ["---"] * len(names), *([str(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def format_table(summaries: Iterable[Summary]) -> str:
+    """One row per format."""
+    rows = [
+        (
+            each.name, each.alphabet.replace("|", "/"), f"{each.bits_per_weight:.3f}", _or_dash(each.planes),
+            _or_dash(each.max_terms), ", ".join(each.datapaths) or "-", each.mac,
+        )
+        for each in summaries
+    ]  # fmt: skip
+    header = ("format", "values", "bits per weight", "planes", "terms", "datapaths", "one multiply-accumulate becomes")
+    return _markdown(header, rows)
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)
 
 
 def agreement(results: pd.DataFrame) -> str:
