@@ -38,21 +38,20 @@ def trace(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[Nod
         elif isinstance(node.operator, HostOperator):
             value = node.operator.apply(*inputs)
         else:
-            value = _run_matmul(network, node, design, inputs[0])
+            value = _run_matmul(network, node, design, inputs)
         values[node.name] = value
         yield node, value
 
 
-def _run_matmul(network: Network, node: Node, design: Design, x: np.ndarray) -> np.ndarray:
+def _run_matmul(network: Network, node: Node, design: Design, inputs: list[np.ndarray]) -> np.ndarray:
     operator = node.operator
     assert isinstance(operator, Matmul)
     datapath = design.layer(node.name).datapath
     if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
         raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
-    batch, shape = len(x), network.shapes[node.name]
     try:
-        sums = [datapath.matmul(a, w) for a, w in zip(operator.unfold(x), operator.split_weight(), strict=True)]
+        sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
     except FormatError as error:
         raise FormatError(f"layer {node.name!r}: {error}") from None
-    y = requantize(np.concatenate(sums, axis=1), operator.quantizer, datapath.overflow)
-    return operator.fold(y, batch, shape)
+    y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer, datapath.overflow)
+    return operator.fold(y, len(inputs[0]), network.shapes[node.name])

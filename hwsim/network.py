@@ -10,7 +10,7 @@ import numpy as np
 
 from hwsim.errors import HwsimError, NetworkError, nearest
 from hwsim.integer import worst_case
-from hwsim.operators import Conv, Input, Matmul, Operator, Shape
+from hwsim.operators import Conv, DynamicMatmul, Input, Matmul, Operator, Shape, StaticMatmul
 from hwsim.qtensor import signed_bits
 
 
@@ -71,13 +71,17 @@ class Network:
                 raise NetworkError(f"node {node.name!r} is read by no other and is not the output")
 
     def _check_sums(self, node: Node) -> None:
-        """NetworkError unless every sum of ``node`` fits int32, proved from weights and input range."""
+        """NetworkError unless every sum of ``node`` fits int32, proved from weights and input ranges."""
         operator = node.operator
-        assert isinstance(operator, Matmul)
         bits = self.activation_bits(node)
         if isinstance(operator, Conv) and signed_bits(operator.pad_value, operator.pad_value) > bits:
             raise NetworkError(f"node {node.name!r}: it pads with {operator.pad_value}, activations have {bits} bits")
-        _, total = worst_case(operator.weight, bits)
+        if isinstance(operator, DynamicMatmul):
+            *_, k = operator.sizes(*(self.shapes[name] for name in node.inputs))
+            total = operator.worst_case([self.ranges[name] for name in node.inputs], k)
+        else:
+            assert isinstance(operator, StaticMatmul)
+            _, total = worst_case(operator.weight, bits)
         largest = total + int(np.abs(operator.quantizer.bias.astype(np.int64)).max())
         if largest >= 1 << 31:
             raise NetworkError(f"node {node.name!r}: a sum can reach {largest}, beyond 32 bits")
@@ -105,8 +109,9 @@ class Network:
         return ranges
 
     def activation_bits(self, node: Node) -> int:
-        """Two's complement bits that hold every input of ``node``."""
-        return max(signed_bits(*self.ranges[name]) for name in node.inputs)
+        """Two's complement bits that hold every input of ``node`` (the first one of a matmul)."""
+        names = node.inputs[:1] if isinstance(node.operator, Matmul) else node.inputs
+        return max(signed_bits(*self.ranges[name]) for name in names)
 
     def matmuls(self) -> Iterator[Node]:
         """The nodes that run on the array, in order."""

@@ -13,7 +13,8 @@ from hwsim.errors import NetworkError, nearest
 from hwsim.formats import quantize
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
-from hwsim.operators import Flatten, Input, Matmul
+from hwsim.operators import DynamicMatmul, Embedding, HostOperator, Matmul, StaticMatmul
+from hwsim.operators.attention import operand
 from hwsim.qtensor import QTensor, signed_bits
 
 Distribution = Literal["gaussian", "uniform"]
@@ -58,7 +59,7 @@ class MatmulLayer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostLayer:
-    """One host operator: elements computed, bits read and written."""
+    """One host operator: element operations, bits read and written."""
 
     name: str
     operator: str
@@ -100,7 +101,7 @@ class Workload:
         layers = [
             _matmul(network, node, batch) if isinstance(node.operator, Matmul) else _host(network, node, batch)
             for node in network.nodes
-            if not isinstance(node.operator, (Input, Flatten))
+            if isinstance(node.operator, Matmul) or (isinstance(node.operator, HostOperator) and node.operator.PASSES)
         ]
         return cls(name=network.name, layers=tuple(layers), batch=batch)
 
@@ -169,26 +170,43 @@ def _bits(network: Network, name: str) -> int:
 
 def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
     operator = node.operator
+    if isinstance(operator, DynamicMatmul):
+        m, weights, assumed = _dynamic_operand(network, node, operator, batch)
+    else:
+        assert isinstance(operator, StaticMatmul)
+        m = batch * math.prod(network.shapes[node.name]) // operator.weight.n
+        weights, assumed = tuple(operator.split_weight()), ""
     assert isinstance(operator, Matmul)
-    source, shape = node.inputs[0], network.shapes[node.name]
-    n = operator.weight.n // operator.matmuls
-    elements = batch * math.prod(shape)
     known = operator.activation
+    uncalibrated = "" if known else "no calibration: half of the activations zero"
     return MatmulLayer(
-        name=node.name, m=elements // operator.weight.n, n=n, k=operator.weight.k,
-        weights=tuple(operator.split_weight()),
-        input_elements=batch * math.prod(network.shapes[source]),
+        name=node.name, m=m, n=weights[0].n, k=weights[0].k, weights=weights,
+        input_elements=batch * math.prod(network.shapes[node.inputs[0]]),
         activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
         activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
-        assumed="" if known else "no calibration: half of the activations zero",
+        assumed="; ".join(filter(None, (assumed, uncalibrated))),
     )  # fmt: skip
 
 
+def _dynamic_operand(
+    network: Network, node: Node, operator: DynamicMatmul, batch: int
+) -> tuple[int, tuple[QTensor, ...], str]:
+    """Rows per matmul, second operands drawn from a distribution (the real ones depend on data), and its name."""
+    matmuls, m, n, k = operator.sizes(*(network.shapes[name] for name in node.inputs))
+    limit = max(map(abs, network.ranges[node.inputs[1]]))
+    drawn = np.random.default_rng(0).standard_normal((n, k))
+    values = np.rint(drawn * (limit / np.abs(drawn).max())).astype(np.int64)
+    return m, (operand(values),) * (batch * matmuls), "second operand: normal, zero mean (seed 0)"
+
+
 def _host(network: Network, node: Node, batch: int) -> HostLayer:
+    operator = node.operator
+    assert isinstance(operator, HostOperator)
     reads = [math.prod(network.shapes[name]) * _bits(network, name) for name in node.inputs]
     inputs = sum(math.prod(network.shapes[name]) for name in node.inputs)
     outputs = math.prod(network.shapes[node.name])
+    constants = operator.read_bits(inputs) if isinstance(operator, Embedding) else operator.constant_bits
     return HostLayer(
-        name=node.name, operator=type(node.operator).__name__, elements=batch * max(inputs, outputs),
-        read_bits=batch * sum(reads), write_bits=batch * outputs * _bits(network, node.name),
+        name=node.name, operator=type(operator).__name__, elements=batch * operator.PASSES * max(inputs, outputs),
+        read_bits=batch * (sum(reads) + constants), write_bits=batch * outputs * _bits(network, node.name),
     )  # fmt: skip

@@ -30,15 +30,13 @@ def matmuls(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[s
     for node, value in trace(network, design, x):
         values[node.name] = value
         if isinstance(node.operator, MatmulOperator):
-            yield node.name, _split(node.operator, values[node.inputs[0]], orders[node.name])
+            yield node.name, _split(node.operator, [values[name] for name in node.inputs], orders[node.name])
 
 
-def _split(operator: MatmulOperator, x: np.ndarray, m_outer: bool) -> list[Matmul]:
-    weights = operator.split_weight()
-    width = weights[0].n
+def _split(operator: MatmulOperator, inputs: list[np.ndarray], m_outer: bool) -> list[Matmul]:
     return [
-        Matmul(x=a, w=w, quantizer=_channels(operator.quantizer, i * width, width), m_outer=m_outer)
-        for i, (a, w) in enumerate(zip(operator.unfold(x), weights, strict=True))
+        Matmul(x=a, w=w, quantizer=_channels(operator.quantizer, operator.JOIN_AXIS * i * w.n, w.n), m_outer=m_outer)
+        for i, (a, w) in enumerate(operator.operands(*inputs))
     ]
 
 

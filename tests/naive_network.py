@@ -142,3 +142,58 @@ def _flatten(operator, x):
 
 def _relu(operator, x):
     return np.where(x > 0, x, 0)
+
+
+def _dynamicmatmul(operator, x, w):
+    columns = np.swapaxes(w, -1, -2) if operator.transposed else w
+    return _quantize(np.einsum("...mk,...kn->...mn", x, columns), operator.quantizer)
+
+
+def _rounded(operator, value):
+    return np.minimum(np.maximum(np.round(value / operator.output_scale), operator.low), operator.high)
+
+
+def _softmax(operator, x):
+    result = np.zeros(x.shape)
+    for row in itertools.product(*map(range, x.shape[:-1])):
+        powers = [round(math.exp(operator.scale * int(v - x[row].max())) * 2**30) for v in x[row]]
+        result[row] = [power / sum(powers) for power in powers]
+    return _rounded(operator, result)
+
+
+def _gelu(operator, x):
+    def gelu(v):
+        if operator.approximate == "tanh":
+            return v / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3)))
+        return v / 2 * (1 + math.erf(v / math.sqrt(2)))
+
+    return _rounded(operator, np.vectorize(gelu, otypes=[float])(x * operator.scale))
+
+
+def _layernorm(operator, x):
+    result = np.zeros(x.shape)
+    size = x.shape[-1]
+    for row in itertools.product(*map(range, x.shape[:-1])):
+        values = [int(v) for v in x[row]]
+        variance = size * sum(v * v for v in values) - sum(values) ** 2
+        root = math.sqrt(variance + size**2 * operator.epsilon / operator.scale**2)
+        for i, value in enumerate(values):
+            result[(*row, i)] = operator.gain[i] * ((size * value - sum(values)) / root) + operator.bias[i]
+    return _rounded(operator, result)
+
+
+def _embedding(operator, x):
+    return np.array([operator.table[int(index)] for index in x.reshape(-1)]).reshape(*x.shape, -1)
+
+
+def _addconstant(operator, x):
+    scaled = (x * operator.multiplier + 2 ** (operator.shift - 1)) // 2**operator.shift
+    return np.minimum(np.maximum(scaled + operator.value, operator.low), operator.high)
+
+
+def _reshape(operator, x):
+    return x.reshape(len(x), *operator.shape)
+
+
+def _permute(operator, x):
+    return np.moveaxis(x, [axis + 1 for axis in operator.order], range(1, x.ndim))

@@ -4,16 +4,25 @@ Every operator is a frozen dataclass. ``output_shape`` takes and gives shapes wi
 batch axis, channels first.
 """
 
+from hwsim.operators.attention import DynamicMatmul, Softmax
 from hwsim.operators.base import HostOperator, Input, Operator, Shape
+from hwsim.operators.constants import AddConstant, Embedding
+from hwsim.operators.functions import Gelu, LayerNorm, RealFunction
 from hwsim.operators.host import Add, AvgPool, Concat, Flatten, MaxPool, Relu, Requantize
-from hwsim.operators.matmul import Conv, Linear, Matmul
+from hwsim.operators.layout import Permute, Reshape
+from hwsim.operators.matmul import Conv, Linear, Matmul, StaticMatmul
 
 __all__ = [
-    "OPERATORS", "Add", "AvgPool", "Concat", "Conv", "Flatten", "HostOperator", "Input", "Linear", "Matmul",
-    "MaxPool", "Operator", "Relu", "Requantize", "Shape",
+    "OPERATORS", "Add", "AddConstant", "AvgPool", "Concat", "Conv", "DynamicMatmul", "Embedding", "Flatten", "Gelu",
+    "HostOperator", "Input", "LayerNorm", "Linear", "Matmul", "MaxPool", "Operator", "Permute", "RealFunction", "Relu",
+    "Requantize", "Reshape", "Shape", "Softmax", "StaticMatmul",
 ]  # fmt: skip
 
 OPERATORS: dict[str, type[Operator]] = {
-    cls.__name__: cls for cls in (Input, Linear, Conv, Requantize, Add, Concat, MaxPool, AvgPool, Flatten, Relu)
-}
+    cls.__name__: cls
+    for cls in (
+        Input, Linear, Conv, DynamicMatmul, Requantize, Add, AddConstant, Concat, MaxPool, AvgPool, Flatten, Reshape,
+        Permute, Relu, Gelu, LayerNorm, Softmax, Embedding,
+    )
+}  # fmt: skip
 """Every operator that a network file may name."""

@@ -37,6 +37,14 @@ def check_bounds(low: int, high: int) -> None:
 class HostOperator(Operator):
     """An operator that the vector unit beside the array computes."""
 
+    PASSES: ClassVar[int] = 1
+    """How often the vector unit goes over every element; 0 for operators that cost nothing."""
+
+    @property
+    def constant_bits(self) -> int:
+        """Bits of stored constants that one sample reads."""
+        return 0
+
     @abstractmethod
     def apply(self, *inputs: np.ndarray) -> np.ndarray:
         """int32 result for int32 inputs with a leading batch axis."""
@@ -44,13 +52,17 @@ class HostOperator(Operator):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Input(Operator):
-    """Real samples to integers: ``clip(RNE(x / scale), low, high)``."""
+    """Real samples to integers: ``clip(RNE(x / scale), low, high)``.
+
+    With ``exact`` samples are indices (tokens): whole numbers in ``low..high``, anything else is refused.
+    """
 
     ARITY = 0
     shape: Shape
     scale: float
     low: int
     high: int
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
@@ -58,6 +70,8 @@ class Input(Operator):
         if not self.shape or min(self.shape) < 1:
             raise NetworkError(f"input of shape {self.shape} has no elements")
         check_bounds(self.low, self.high)
+        if self.exact and self.scale != 1:
+            raise NetworkError(f"an input of indices has scale {self.scale}, expected 1")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.shape
@@ -69,4 +83,6 @@ class Input(Operator):
         """int32 codes of real samples [batch, *shape]."""
         if not np.isfinite(x).all():
             raise NetworkError("input holds NaN or infinity")
+        if self.exact and not ((x == np.rint(x)) & (x >= self.low) & (x <= self.high)).all():
+            raise NetworkError(f"input holds something else than whole numbers in {self.low}..{self.high}")
         return np.clip(np.rint(np.asarray(x, np.float64) / self.scale), self.low, self.high).astype(np.int32)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,24 +16,41 @@ from hwsim.requantization import Quantizer
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Matmul(Operator):
-    """An operator that runs on the array: weights [N, K], a quantizer, activation statistics.
+    """An operator that runs on the array: a quantizer, and activation statistics.
 
     ``activation`` holds what calibration saw of the input: ``zero_fraction`` (share of
     zeros) and ``toggle_rate`` (share of the 8 low bits that differ between consecutive k).
     """
 
-    weight: QTensor
+    JOIN_AXIS: ClassVar[int]
+    """Where the sums of several matmuls [M, N] are joined: 0 for rows, 1 for output channels."""
     quantizer: Quantizer
     activation: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        return self.quantizer.low, self.quantizer.high
+
+    @abstractmethod
+    def operands(self, *inputs: np.ndarray) -> list[tuple[np.ndarray, QTensor]]:
+        """Activations [M, K] and weights [N, K] of each matmul, for a batch of inputs."""
+
+    @abstractmethod
+    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        """Joined results as a batch of ``shape``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class StaticMatmul(Matmul):
+    """A matmul with stored weights [N, K]."""
+
+    JOIN_AXIS = 1
+    weight: QTensor
 
     def __post_init__(self) -> None:
         if len(self.quantizer.bias) != self.weight.n:
             raise NetworkError(f"{len(self.quantizer.bias)} quantizer channels for {self.weight.n} output channels")
         if not self.weight.lowered:
             raise NetworkError("weights of a network must be lowered")
-
-    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
-        return self.quantizer.low, self.quantizer.high
 
     @property
     def matmuls(self) -> int:
@@ -43,17 +61,16 @@ class Matmul(Operator):
         """The weights of each of the `matmuls`."""
         return [self.weight] if self.matmuls == 1 else self.weight.split(self.matmuls)
 
+    def operands(self, *inputs: np.ndarray) -> list[tuple[np.ndarray, QTensor]]:
+        return list(zip(self.unfold(inputs[0]), self.split_weight(), strict=True))
+
     @abstractmethod
     def unfold(self, x: np.ndarray) -> np.ndarray:
         """Activations [matmuls, M, K] of a batch of inputs."""
 
-    @abstractmethod
-    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
-        """Results [M, N] as a batch of ``shape``."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Linear(Matmul):
+class Linear(StaticMatmul):
     """``y[..., n] = requantize(sum_k x[..., k] w[n, k])`` over the last axis."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -69,7 +86,7 @@ class Linear(Matmul):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Conv(Matmul):
+class Conv(StaticMatmul):
     """Convolution over one or two spatial axes; K is (c_in / groups, *kernel), M (batch, *out).
 
     Padding contributes ``pad_value``: 0, or +-1 where activations are +-1.

@@ -1,6 +1,7 @@
 """From calibrated steps in real numbers to operators on integers."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,24 +14,36 @@ from hwsim.network import Network, Node
 from hwsim.operators import Add, AvgPool, Concat, Conv, Flatten, Input, Linear, MaxPool, Operator, Relu, Requantize
 from hwsim.qtensor import QTensor
 from hwsim.requantization import INT32, Quantizer, dyadic
+from hwsim.torch import transformer_building as transformers
 from hwsim.torch.fusion import WIDE_LEVELS
-from hwsim.torch.graph import Activation, Affine, End, Entry, Flattening, Graph, Join, Pooling, Product, Source, Step
+from hwsim.torch.graph import (
+    Activation,
+    Affine,
+    Constant,
+    DynamicProduct,
+    End,
+    Entry,
+    Flattening,
+    GeluStep,
+    Graph,
+    Join,
+    Lookup,
+    Normalization,
+    Pooling,
+    Product,
+    SoftmaxStep,
+    Source,
+    Step,
+)  # fmt: skip
 from hwsim.torch.thresholds import thresholds
+from hwsim.torch.values import Value
 
 WIDE_LIMIT = (1 << 23) - 1
+REAL_LEVELS, REAL_LIMIT = 1 << 14, (1 << 15) - 1
+"""Calibrated peak and bound of values that softmax, layer norm or GELU read: 16 bits with headroom."""
 LARGEST_BIAS = 1 << 30
 OUTPUT_BITS = 16
 """Bits that the output scale is finer than the coarsest accumulator of the last layer."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Value:
-    """An integer tensor: real = integer * scale, integers in ``low..high``; ``binary``: only -1 and 1."""
-
-    scale: float
-    low: int
-    high: int
-    binary: bool = False
 
 
 def build(graph: Graph, name: str, qmax: int) -> Network:
@@ -38,6 +51,9 @@ def build(graph: Graph, name: str, qmax: int) -> Network:
     builder = _Builder(graph, qmax)
     nodes = tuple(builder.node(entry) for entry in graph.entries.values())
     return Network(name=name, nodes=nodes, output_scale=builder.values[graph.output].scale)
+
+
+_OPEN = End()
 
 
 class _Builder:
@@ -51,6 +67,8 @@ class _Builder:
             Source: self.source, Product: self.product, Affine: self.affine, Activation: self.relu,
             Pooling: self.pooling, Join: self.join, Flattening: self.flattening,
         }  # fmt: skip
+        for kind, emit in transformers.EMITTERS.items():
+            self.emitters[kind] = functools.partial(emit, self.calibrated)
 
     def node(self, entry: Entry) -> Node:
         """The node of ``entry``, whose inputs have been emitted."""
@@ -58,19 +76,35 @@ class _Builder:
         operator, self.values[entry.name] = self.emitters[type(entry.step)](entry, entry.step, inputs)
         return Node(name=entry.name, operator=operator, inputs=entry.inputs)
 
-    def wide(self, entry: Entry) -> bool:
-        """Whether no matmul reads the value before it is requantized again."""
-        return not any(
-            isinstance(user.step, Product) or (not isinstance(user.step, Affine) and not self.wide(user))
-            for user in self.graph.users(entry.name)
-        )
+    def bounds(self, entry: Entry) -> tuple[int, int]:
+        """Levels of the calibrated peak, and the largest magnitude, that the readers of a value allow."""
+        narrow, real, wide = (self.qmax, self.qmax), (REAL_LEVELS, REAL_LIMIT), (WIDE_LEVELS, WIDE_LIMIT)
 
-    def calibrated(self, entry: Entry, end: End) -> Value:
-        """The value that calibration gives ``entry``: ``qmax`` levels, or many if it is wide."""
-        levels, limit = (WIDE_LEVELS, WIDE_LIMIT) if self.wide(entry) else (self.qmax, self.qmax)
+        def allowed(user: Entry) -> tuple[int, int]:
+            if isinstance(user.step, Product | DynamicProduct):
+                return narrow
+            if isinstance(user.step, SoftmaxStep | Normalization | GeluStep):
+                return real
+            return wide if isinstance(user.step, Affine | Constant) else self.bounds(user)
+
+        return min([wide, *map(allowed, self.graph.users(entry.name))])
+
+    def wide(self, entry: Entry) -> bool:
+        """Whether only operators on wide integers read the value before it is requantized again."""
+        return self.bounds(entry) == (WIDE_LEVELS, WIDE_LIMIT)
+
+    def calibrated(self, entry: Entry, end: End = _OPEN) -> Value:
+        """The value that calibration gives ``entry``: as many levels as its readers allow."""
+        levels, limit = self.bounds(entry)
         return _clamped(Value(scale=(entry.peak or 1.0) / levels, low=-limit, high=limit), end)
 
     def source(self, entry: Entry, step: Source, inputs: list[Value]) -> tuple[Operator, Value]:
+        if step.indices:
+            entries = min(
+                len(user.step.table) for user in self.graph.users(entry.name) if isinstance(user.step, Lookup)
+            )
+            value = Value(scale=1.0, low=0, high=entries - 1)
+            return Input(shape=entry.shape, scale=1.0, low=0, high=value.high, exact=True), value
         value = Value(scale=(entry.peak or 1.0) / self.qmax, low=-self.qmax, high=self.qmax)
         return Input(shape=entry.shape, scale=value.scale, low=value.low, high=value.high), value
 
@@ -144,7 +178,7 @@ class _Builder:
     def join(self, entry: Entry, step: Join, inputs: list[Value]) -> tuple[Operator, Value]:
         low, high = [v.low for v in inputs], [v.high for v in inputs]
         total = (sum(low), sum(high)) if step.kind == "add" else (min(low), max(high))
-        limit = LARGEST_BIAS if self.wide(entry) else self.qmax
+        limit = LARGEST_BIAS if self.wide(entry) else self.bounds(entry)[1]
         if len({v.scale for v in inputs}) == 1 and -limit <= total[0] and total[1] <= limit:
             exact = Value(scale=inputs[0].scale, low=total[0], high=total[1])
             binary = step.kind == "concat" and all(v.binary for v in inputs) and not step.end.clamps

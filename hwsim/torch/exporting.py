@@ -40,8 +40,11 @@ def export(
     ``overrides`` that matches a layer's module path (shell pattern) replaces ``weights``
     there; `QuantLinear` and `QuantConv2d` keep the format they were trained with.
     Activations are symmetric integers with one scale per tensor, ``max|x| / qmax`` over
-    ``sample_inputs`` [batch, ...] (floating point), requantized by dyadic numbers
-    (HAWQ-V3, arXiv 2011.10680). The model itself is left as it is.
+    ``sample_inputs`` [batch, ...] (floating point; whole numbers if an Embedding reads them), requantized
+    by dyadic numbers (HAWQ-V3, arXiv 2011.10680). The model itself is left as it is.
+
+    Products of two activations (attention) run on the array, the second operand as int8 weights made at
+    run time. Softmax, layer norm and GELU are real functions of the host, on integers of 16 bits.
 
     Args:
         activations: ``"int2"`` to ``"int8"``.
@@ -76,8 +79,8 @@ def _with_statistics(network: Network, samples: np.ndarray) -> Network:
     for node, value in run_trace(network, design, samples):
         operator: Any = node.operator
         if isinstance(operator, Matmul):
-            rows = operator.unfold(values[node.inputs[0]])
-            operator = dataclasses.replace(operator, activation=activation_statistics(rows))
+            rows = [x for x, _ in operator.operands(*(values[name] for name in node.inputs))]
+            operator = dataclasses.replace(operator, activation=activation_statistics(np.concatenate(rows)))
         values[node.name] = value
         nodes.append(dataclasses.replace(node, operator=operator))
     return dataclasses.replace(network, nodes=tuple(nodes))

@@ -8,7 +8,28 @@ import torch
 from torch.nn import functional
 
 from hwsim.network import Network
-from hwsim.operators import Add, AvgPool, Concat, Conv, Flatten, Input, Linear, Matmul, MaxPool, Relu, Requantize
+from hwsim.operators import (
+    Add,
+    AddConstant,
+    AvgPool,
+    Concat,
+    Conv,
+    DynamicMatmul,
+    Embedding,
+    Flatten,
+    Gelu,
+    Input,
+    LayerNorm,
+    Linear,
+    MaxPool,
+    Permute,
+    RealFunction,
+    Relu,
+    Requantize,
+    Reshape,
+    Softmax,
+    StaticMatmul,
+)  # fmt: skip
 from hwsim.requantization import Quantizer
 
 
@@ -66,7 +87,7 @@ def _quantized(sums: torch.Tensor, unit: np.ndarray, quantizer: Quantizer) -> Sc
     return _rounded(sums + bias * step, scale, quantizer.low, quantizer.high)
 
 
-def _matmul(operator: Matmul, inputs: list[Scaled]) -> Scaled:
+def _matmul(operator: StaticMatmul, inputs: list[Scaled]) -> Scaled:
     x, scale = inputs[0]
     weight = torch.tensor(operator.weight.dequantize().astype(np.float64))
     if isinstance(operator, Conv):
@@ -133,7 +154,61 @@ def _relu(operator: Relu, inputs: list[Scaled]) -> Scaled:
     return torch.relu(inputs[0][0]), inputs[0][1]
 
 
+def _dynamic_matmul(operator: DynamicMatmul, inputs: list[Scaled]) -> Scaled:
+    (x, first), (w, second) = inputs
+    product = torch.matmul(x, w.transpose(-1, -2) if operator.transposed else w)
+    quantizer = operator.quantizer
+    scale = float(first * second * 2.0 ** quantizer.shift[0] / quantizer.multiplier[0])
+    return _rounded(product, scale, quantizer.low, quantizer.high)
+
+
+def _nearest(operator: RealFunction, value: torch.Tensor) -> Scaled:
+    scale = operator.output_scale
+    return torch.clamp(torch.round(value / scale), operator.low, operator.high) * scale, scale
+
+
+def _real(operator: RealFunction, inputs: list[Scaled]) -> torch.Tensor:
+    """The input in the scale that the operator takes it in."""
+    x, scale = inputs[0]
+    return x * (operator.scale / scale)
+
+
+def _softmax(operator: Softmax, inputs: list[Scaled]) -> Scaled:
+    return _nearest(operator, torch.softmax(_real(operator, inputs), dim=-1))
+
+
+def _gelu(operator: Gelu, inputs: list[Scaled]) -> Scaled:
+    return _nearest(operator, functional.gelu(_real(operator, inputs), approximate=operator.approximate))
+
+
+def _layer_norm(operator: LayerNorm, inputs: list[Scaled]) -> Scaled:
+    gain, bias = torch.tensor(operator.gain), torch.tensor(operator.bias)
+    normal = functional.layer_norm(_real(operator, inputs), gain.shape, gain, bias, operator.epsilon)
+    return _nearest(operator, normal)
+
+
+def _embedding(operator: Embedding, inputs: list[Scaled]) -> Scaled:
+    return functional.embedding(inputs[0][0].long(), torch.tensor(operator.table.astype(np.float64))), 1.0
+
+
+def _add_constant(operator: AddConstant, inputs: list[Scaled]) -> Scaled:
+    x, scale = inputs[0]
+    output = scale * 2.0**operator.shift / operator.multiplier
+    moved = _round(x, output) + torch.tensor(operator.value.astype(np.float64))
+    return torch.clamp(moved, operator.low, operator.high) * output, output
+
+
+def _reshape(operator: Reshape, inputs: list[Scaled]) -> Scaled:
+    return inputs[0][0].reshape(-1, *operator.shape), inputs[0][1]
+
+
+def _permute(operator: Permute, inputs: list[Scaled]) -> Scaled:
+    return inputs[0][0].permute(0, *(axis + 1 for axis in operator.order)), inputs[0][1]
+
+
 _EVALUATORS: dict[type, Callable[[Any, list[Scaled]], Scaled]] = {
     Linear: _matmul, Conv: _matmul, Requantize: _requantize, Add: _add, Concat: _concat,
     MaxPool: _max_pool, AvgPool: _average_pool, Flatten: _flatten, Relu: _relu,
+    DynamicMatmul: _dynamic_matmul, Softmax: _softmax, Gelu: _gelu, LayerNorm: _layer_norm, Embedding: _embedding,
+    AddConstant: _add_constant, Reshape: _reshape, Permute: _permute,
 }  # fmt: skip

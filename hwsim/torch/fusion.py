@@ -6,7 +6,20 @@ import numpy as np
 
 from hwsim.formats import quantize
 from hwsim.lowering import lower
-from hwsim.torch.graph import Activation, Affine, End, Entry, Geometry, Graph, Join, Pooling, Product
+from hwsim.torch.graph import (
+    Activation,
+    Affine,
+    DynamicProduct,
+    End,
+    Entry,
+    Geometry,
+    Graph,
+    Join,
+    Permutation,
+    Pooling,
+    Product,
+    Scaling,
+)  # fmt: skip
 
 WIDE_LEVELS = 1 << 22
 """Calibrated peak of values that no matmul reads; int32 leaves them headroom."""
@@ -17,6 +30,12 @@ def fuse(graph: Graph) -> None:
     for name in list(graph.entries):
         while name in graph.entries and _absorb_user(graph, graph.entries[name]):
             pass
+    for entry in list(graph.entries.values()):
+        if isinstance(entry.step, DynamicProduct):
+            _absorb_transposition(graph, entry)
+        if isinstance(entry.step, Scaling):
+            ones = np.ones(entry.shape[0])
+            graph.replace(entry, Affine(gain=entry.step.factor * ones, bias=np.zeros_like(ones)))
     for entry in list(graph.entries.values()):
         if isinstance(entry.step, Activation) and entry.step.end != End(low=0.0):
             ones = np.ones(entry.shape[0])
@@ -30,7 +49,11 @@ def _absorb_user(graph: Graph, entry: Entry) -> bool:
     """Merges the sole user of ``entry`` into it, if both allow it."""
     step = entry.step
     user = graph.sole_user(entry.name)
-    if user is None or not isinstance(step, Product | Affine | Join | Pooling) or step.end.sign:
+    if user is None:
+        return False
+    if isinstance(user.step, Scaling) and isinstance(step, Product | DynamicProduct):
+        return _absorb_scaling(graph, entry, user, user.step.factor)
+    if not isinstance(step, Product | Affine | Join | Pooling) or step.end.sign:
         return False
     if isinstance(step, Pooling) and step.kind == "max":
         return False
@@ -49,6 +72,34 @@ def _absorb_user(graph: Graph, entry: Entry) -> bool:
         graph.absorb(entry, user, dataclasses.replace(step, end=merged_end))
         return True
     return False
+
+
+def _absorb_scaling(graph: Graph, entry: Entry, user: Entry, factor: float) -> bool:
+    """A product takes up the number that its result is multiplied by."""
+    step = entry.step
+    if isinstance(step, DynamicProduct):
+        graph.absorb(entry, user, dataclasses.replace(step, gain=step.gain * factor))
+        return True
+    assert isinstance(step, Product)
+    if step.end.clamps or step.end.sign:
+        return False
+    graph.absorb(entry, user, dataclasses.replace(step, gain=step.gain * factor, bias=step.bias * factor))
+    return True
+
+
+def _absorb_transposition(graph: Graph, entry: Entry) -> None:
+    """The array reads the second operand of a matmul by rows or by columns: its transposition goes."""
+    source = graph.entries[entry.inputs[1]]
+    axes = tuple(range(len(source.shape)))
+    if (
+        isinstance(source.step, Permutation)
+        and source.step.order == (*axes[:-2], axes[-1], axes[-2])
+        and graph.sole_user(source.name) is entry
+    ):
+        assert isinstance(entry.step, DynamicProduct)
+        step = dataclasses.replace(entry.step, transposed=not entry.step.transposed)
+        graph.entries[entry.name] = dataclasses.replace(entry, step=step, inputs=(entry.inputs[0], *source.inputs))
+        del graph.entries[source.name]
 
 
 def _settle_affine(graph: Graph, entry: Entry) -> None:

@@ -26,7 +26,9 @@ class End:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """The network's input."""
+    """The network's input; ``indices`` if it holds tokens instead of real numbers."""
+
+    indices: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,74 @@ class Flattening:
     """All axes but the batch become one."""
 
 
-Step = Source | Product | Affine | Activation | Pooling | Join | Flattening
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DynamicProduct:
+    """``gain * (x @ y)`` of two activations; ``transposed``: y is [..., n, k]."""
+
+    gain: float = 1.0
+    transposed: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """A product with one positive number that no other step has taken up yet."""
+
+    factor: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SoftmaxStep:
+    """Softmax over the last axis."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeluStep:
+    """GELU, exact or with tanh."""
+
+    approximate: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Normalization:
+    """Layer norm over the last axis."""
+
+    gain: np.ndarray
+    bias: np.ndarray
+    epsilon: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Lookup:
+    """Rows of a table [entries, d] by index."""
+
+    table: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Constant:
+    """``x + value``, value of the shape of x."""
+
+    value: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reshaping:
+    """Another shape (without the batch axis)."""
+
+    shape: Shape
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Permutation:
+    """Another order of axes, the batch not counted."""
+
+    order: Shape
+
+
+Step = (
+    Source | Product | Affine | Activation | Pooling | Join | Flattening | DynamicProduct | Scaling | SoftmaxStep
+    | GeluStep | Normalization | Lookup | Constant | Reshaping | Permutation
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

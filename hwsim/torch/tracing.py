@@ -12,13 +12,17 @@ from torch import fx, nn
 
 from hwsim.errors import ExportError, FormatError, nearest
 from hwsim.qtensor import QTensor
-from hwsim.torch import translation
-from hwsim.torch.graph import Entry, Graph, Source
+from hwsim.torch import attention, translation
+from hwsim.torch.calls import Call, Translated, unsupported
+from hwsim.torch.graph import Entry, Graph, Lookup, Source
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
 from hwsim.torch.weights import WeightFormat, Weights
 
 PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, QuantLinear, QuantConv2d)
-SHAPE_FUNCTIONS = (getattr, operator.getitem, operator.mul, operator.floordiv)
+SHAPE_FUNCTIONS = (
+    getattr, operator.getitem, operator.mul, operator.floordiv, operator.truediv, operator.add, operator.sub,
+    operator.neg, operator.pow, attention.root_of_width,
+)  # fmt: skip
 
 
 class _Tracer(fx.Tracer):
@@ -27,16 +31,22 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a traced model and keeps shape and largest magnitude of every tensor."""
+    """Runs a traced model; keeps shape and largest magnitude of every tensor, and what no sample changes."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.peaks: dict[str, float] = {}
+        self.constants: dict[str, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
-        if isinstance(result, torch.Tensor) and n.op not in ("get_attr", "output"):
+        depends = any(i.name in self.shapes and i.name not in self.constants for i in n.all_input_nodes)
+        if isinstance(result, int | float) or (
+            isinstance(result, torch.Tensor) and n.op not in ("placeholder", "output") and not depends
+        ):
+            self.constants[n.name] = result
+        elif isinstance(result, torch.Tensor) and n.op != "output":
             self.shapes[n.name] = tuple(result.shape)
             self.peaks[n.name] = float(result.abs().max()) if result.numel() else 0.0
         return result
@@ -52,11 +62,13 @@ def trace(
     """
     copied = copy.deepcopy(model if type(model) not in translation.HANDLERS else nn.Sequential(model)).eval()
     batch = _check_samples(copied, samples)
+    attention.replace_modules(copied)
     try:
         traced = fx.GraphModule(copied, _Tracer().trace(copied))
     except Exception as error:
         raise ExportError(f"the model cannot be traced: {_first_line(error)}") from None
     traced.graph.eliminate_dead_code()
+    attention.expand(traced)
     quantized = _quantize_products(traced, weights, overrides)
     recorder = _Recorder(traced)
     try:
@@ -66,18 +78,27 @@ def trace(
         raise ExportError(
             f"the model does not run on sample_inputs of shape {tuple(batch.shape)}: {_first_line(error)}"
         ) from None
-    return _translate(traced, recorder, quantized, len(batch))
+    graph = _translate(traced, recorder, quantized, len(batch), not batch.is_floating_point())
+    for entry in graph.entries.values():
+        if isinstance(entry.step, Source) and entry.step.indices:
+            misfit = next((user for user in graph.users(entry.name) if not isinstance(user.step, Lookup)), None)
+            if misfit is not None:
+                raise ExportError(f"{misfit.path}: it reads {batch.dtype} samples, which only an Embedding can")
+    return graph
 
 
 def _check_samples(model: nn.Module, samples: torch.Tensor | np.ndarray) -> torch.Tensor:
     batch = torch.as_tensor(samples)
-    if not batch.is_floating_point():
+    indices = not batch.is_floating_point()
+    if indices and (batch.is_complex() or not any(isinstance(m, nn.Embedding) for m in model.modules())):
         raise ExportError(f"sample_inputs are {batch.dtype}, expected floating point")
     if batch.ndim < 2 or batch.numel() == 0:
         raise ExportError(f"sample_inputs have shape {tuple(batch.shape)}, expected [batch, ...] with samples")
     if not torch.isfinite(batch).all():
         raise ExportError("sample_inputs hold NaN or infinity")
     parameter = next(model.parameters(), None)
+    if indices:
+        return batch.to(torch.int64)
     return batch if parameter is None else batch.to(parameter)
 
 
@@ -116,7 +137,9 @@ def _quantize_products(
     return quantized
 
 
-def _translate(traced: fx.GraphModule, recorder: _Recorder, quantized: dict[str, QTensor], batch: int) -> Graph:
+def _translate(
+    traced: fx.GraphModule, recorder: _Recorder, quantized: dict[str, QTensor], batch: int, indices: bool
+) -> Graph:
     graph = Graph()
     aliases: dict[fx.Node, str] = {}
     for node in traced.graph.nodes:
@@ -126,11 +149,11 @@ def _translate(traced: fx.GraphModule, recorder: _Recorder, quantized: dict[str,
                 raise ExportError("the model must return one tensor that it computed")
             graph.output = aliases[result]
             return graph
-        if node.op == "get_attr" or (node.name not in recorder.shapes and _only_shapes(node)):
+        if node.name in recorder.constants or (node.name not in recorder.shapes and _only_shapes(node)):
             continue
         path = _path(node)
         if node.name not in recorder.shapes:
-            raise translation.unsupported(path, _operator(traced, node))
+            raise unsupported(path, _operator(traced, node))
         shape = recorder.shapes[node.name]
         if not np.isfinite(recorder.peaks[node.name]):
             raise ExportError(f"{path}: its result on sample_inputs is not finite")
@@ -138,12 +161,13 @@ def _translate(traced: fx.GraphModule, recorder: _Recorder, quantized: dict[str,
         if node.op == "placeholder":
             if graph.entries:
                 raise ExportError(f"the model has a second input, {node.name!r}; one is supported")
-            step: translation.Translated = Source()
+            step: Translated = Source(indices=indices)
         else:
-            call = translation.Call(
+            call = Call(
                 node=node, path=path, operator=_operator(traced, node),
                 module=traced.get_submodule(str(node.target)) if node.op == "call_module" else None,
-                weight=quantized.get(str(node.target)), shapes=recorder.shapes, output=shape,
+                weight=quantized.get(str(node.target)), shapes=recorder.shapes, constants=recorder.constants,
+                output=shape,
             )  # fmt: skip
             step = translation.translate(call)
             inputs = [aliases[i] for i in call.operands]

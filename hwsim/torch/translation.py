@@ -11,65 +11,10 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from hwsim.errors import ExportError
-from hwsim.qtensor import QTensor
-from hwsim.torch.graph import Activation, Affine, End, Flattening, Geometry, Join, Pooling, Product, Step
+from hwsim.torch import transformer_translation as transformers
+from hwsim.torch.calls import Call, Translated, array, unsupported
+from hwsim.torch.graph import Activation, Affine, End, Flattening, Geometry, Join, Pooling, Product, Reshaping
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
-
-SUPPORTED = (
-    "Linear, Conv1d/2d, BatchNorm1d/2d, ReLU, ReLU6, Hardtanh, max, average and adaptive pooling, flatten or "
-    "reshape to (batch, -1), add, cat on dim 1, Dropout, Identity, hwsim.torch.QuantLinear/QuantConv2d/Sign"
-)
-Translated = Step | None
-"""A step, or None for a call that passes its input on."""
-
-
-def unsupported(path: str, name: str) -> ExportError:
-    """The error for an operator that export does not know."""
-    return ExportError(f"{path}: operator {name} is not supported; supported: {SUPPORTED}")
-
-
-@dataclasses.dataclass(kw_only=True)
-class Call:
-    """One call in a traced model.
-
-    Attributes:
-        operands: the nodes whose tensors the step reads; filled in by `translate`.
-        weight: of a product, quantized.
-        shapes: of every tensor, with the batch axis.
-    """
-
-    node: fx.Node
-    path: str
-    operator: str
-    module: nn.Module | None
-    weight: QTensor | None
-    shapes: dict[str, tuple[int, ...]]
-    output: tuple[int, ...]
-    operands: list[fx.Node] = dataclasses.field(default_factory=list)
-
-    def refuse(self, problem: str) -> ExportError:
-        """An error that names the call."""
-        return ExportError(f"{self.path}: operator {self.operator}: {problem}")
-
-    def option(self, name: str, index: int, default: Any = None) -> Any:
-        """A module's attribute, or a function's argument by position or name."""
-        if self.module is not None:
-            return getattr(self.module, name, default)
-        return self.node.args[index] if len(self.node.args) > index else self.node.kwargs.get(name, default)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of the first operand, with the batch axis."""
-        return self.shapes[self.operands[0].name]
-
-    def spatial(self, value: Any, rank: int) -> tuple[int, ...]:
-        """``value`` per spatial axis."""
-        return tuple(value) if isinstance(value, tuple | list) and len(value) == rank else (_only(value),) * rank
-
-
-def _only(value: Any) -> int:
-    return int(value[0]) if isinstance(value, tuple | list) else int(value)
 
 
 def translate(call: Call) -> Translated:
@@ -79,7 +24,7 @@ def translate(call: Call) -> Translated:
     handler = HANDLERS.get(key)
     if handler is None:
         raise unsupported(call.path, call.operator)
-    if handler not in (_add, _concat):
+    if handler not in (_add, _concat, transformers.matmul):
         first = node.args[0] if node.args else node.kwargs.get("input")
         if not isinstance(first, fx.Node) or first.name not in call.shapes:
             raise call.refuse("its input is not an activation")
@@ -97,7 +42,7 @@ def _product(call: Call) -> Product:
     module, weight = call.module, call.weight
     assert isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
     assert weight is not None
-    bias = np.zeros(weight.n) if module.bias is None else _array(module.bias)
+    bias = np.zeros(weight.n) if module.bias is None else array(module.bias)
     geometry = None if isinstance(module, nn.Linear) else _geometry(call, module)
     return Product(weight=weight, gain=np.ones(weight.n), bias=bias, geometry=geometry)
 
@@ -123,20 +68,16 @@ def _geometry(call: Call, module: nn.Conv1d | nn.Conv2d) -> Geometry:
     )  # fmt: skip
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy().astype(np.float64)
-
-
 def _batch_norm(call: Call) -> Affine:
     module = call.module
     assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
     if module.running_mean is None or module.running_var is None:
         raise call.refuse("it has no running statistics (track_running_stats=False)")
-    gain = 1 / np.sqrt(_array(module.running_var) + module.eps)
+    gain = 1 / np.sqrt(array(module.running_var) + module.eps)
     shift = np.zeros_like(gain)
     if module.affine:
-        gain, shift = gain * _array(module.weight), _array(module.bias)
-    return Affine(gain=gain, bias=shift - _array(module.running_mean) * gain)
+        gain, shift = gain * array(module.weight), array(module.bias)
+    return Affine(gain=gain, bias=shift - array(module.running_mean) * gain)
 
 
 def _relu(call: Call) -> Activation:
@@ -210,19 +151,21 @@ def _adaptive(kind: Any) -> Callable[[Call], Pooling]:
 def _flatten(call: Call) -> Translated:
     if call.output == call.input_shape:
         return None
-    if call.output != (call.input_shape[0], math.prod(call.input_shape[1:])):
-        raise call.refuse(f"{call.input_shape} to {call.output} is not supported, only (batch, -1)")
-    return Flattening()
+    if not call.output or call.output[0] != call.input_shape[0]:
+        raise call.refuse(f"{call.input_shape} to {call.output} is not supported, only (batch, ...)")
+    return Flattening() if len(call.output) == 2 else Reshaping(shape=call.output[1:])
 
 
 def _identity(call: Call) -> None:
     return None
 
 
-def _add(call: Call) -> Join:
+def _add(call: Call) -> Translated:
     terms = [*call.node.args[:2], *(call.node.kwargs[k] for k in ("input", "other") if k in call.node.kwargs)]
     if len(call.node.args) > 2 or call.node.kwargs.get("alpha", 1) != 1:
         raise call.refuse("alpha is not supported")
+    if any(isinstance(term, fx.Node) and term.name in call.constants for term in terms):
+        return transformers.add_constant(call, terms)
     return _join(call, "add", terms)
 
 
@@ -238,7 +181,7 @@ def _concat(call: Call) -> Translated:
 
 def _join(call: Call, kind: Any, terms: list[Any]) -> Join:
     for term in terms:
-        if not isinstance(term, fx.Node) or term.name not in call.shapes or term.op == "get_attr":
+        if not isinstance(term, fx.Node) or term.name not in call.shapes:
             raise call.refuse(f"operand {term!r} is not an activation")
         if kind == "add" and call.shapes[term.name] != call.output:
             raise call.refuse(f"operands of shapes {[call.shapes[t.name] for t in terms]} differ")
@@ -263,6 +206,7 @@ HANDLERS: dict[Any, Callable[[Call], Translated]] = {
     **dict.fromkeys((nn.Flatten, torch.flatten, "flatten", "view", "reshape", torch.reshape), _flatten),
     **dict.fromkeys((operator.add, operator.iadd, torch.add, "add", "add_"), _add),
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), _concat),
+    **transformers.HANDLERS,
     **dict.fromkeys(
         (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity, functional.dropout, "contiguous"), _identity),
 }  # fmt: skip
