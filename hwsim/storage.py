@@ -41,6 +41,8 @@ def metadata_bits(q: QTensor) -> int:
         total += 32 * q.n  # channel_scale
     elif q.scale_kind in ("int4", "int8"):
         total += 16 * q.n  # the channel's scale that these are multiples of
+    elif q.scale_kind == "e4m3":
+        total += 32  # the tensor's scale that these are multiples of
     if q.select is not None and not q.codebook.entry_bits:
         total += math.ceil(math.log2(q.codebook.tables)) * q.select.size
     total += q.codebook.entry_bits * q.codebook.mantissas.size
