@@ -68,7 +68,7 @@ def check_weights(w: np.ndarray, chosen: Format) -> np.ndarray:
         raise FormatError(f"{chosen.name}: weights are {values.dtype}, expected {what}")
     if values.ndim < 1 or values.size == 0:
         raise FormatError(f"{chosen.name}: weights of shape {values.shape} have no elements")
-    largest = np.abs(values).max() if chosen.complex else max(values.max(), -values.min())
+    largest = float(np.abs(values).max() if chosen.complex else max(values.max(), -values.min()))
     if not np.isfinite(largest):
         raise FormatError(f"{chosen.name}: weights hold NaN or infinity")
     if largest > LARGEST_WEIGHT:

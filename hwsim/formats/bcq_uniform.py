@@ -26,7 +26,7 @@ def quantize(
     size = check_group_size(flat.shape[1], group_size, pad)
     low, high = reduce_groups(np.minimum, flat, size), reduce_groups(np.maximum, flat, size)
     scale, zero = affine.parameters(low, high, bits)
-    scale = stored(scale, scale_kind, positive=True).astype(np.float64)
+    scale = 2.0 * stored(scale / 2, scale_kind, positive=True)  # the lowest plane's weight is half a step
     index = np.arange(flat.shape[1]) // size
     codes = affine.codes(flat, scale[:, index], zero[:, index], bits)
     return from_affine(codes.reshape(w.shape), scale, zero, bits, group_size=size, scale_kind=scale_kind)
