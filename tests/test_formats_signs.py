@@ -357,6 +357,16 @@ def test_zeros_single_weights_and_strides_are_taken(name, params, dtype):
     assert strided.shape == (4, 4, 4)
 
 
+@pytest.mark.parametrize(("name", "params"), [*GRID, *OTHERS, ("ifairy", {}), ("binarymos", {"experts": 1})])
+def test_files_keep_every_field(name, params, tmp_path):
+    w = np.random.default_rng(4).normal(size=(4, 2, 6))
+    q = quantize(w + 1j * w[::-1] if name == "ifairy" else w, name, **params)
+    q.save(tmp_path / "w.safetensors")
+    loaded = hwsim.QTensor.load(tmp_path / "w.safetensors")
+    assert loaded.hash == q.hash
+    assert (loaded.dequantize() == q.dequantize()).all()
+
+
 @pytest.mark.parametrize(("name", "params"), GRID)
 @pytest.mark.parametrize("scale", [1e-37, 1e-30, 1e30, 1e38])
 def test_tiny_and_huge_weights_are_kept_or_refused(name, params, scale):

@@ -24,7 +24,7 @@ def quantize(
     |min| / 127 where zero would not fit. ``balanced`` (1 or 2 bits) is ABQ's bit balance: 3 or 5
     levels, which take a plane more than the name says, of weights 1, 1 (, 2). With activations in p planes and
     weights in r a multiply-accumulate is p * r ANDs and counts; ``-s * zero`` times the sum of activations is
-    added. Source: ABQ-LLM, Zeng et al., arXiv 2408.08554, section 3.
+    added. Source: ABQ-LLM, Zeng et al., arXiv 2408.08554.
     """
     check_number("abq: bits", bits, 1, 8, whole=True)
     if not isinstance(balanced, bool) or (balanced and bits > 2):

@@ -17,7 +17,7 @@ def quantize(w: np.ndarray, *, scale_kind: str = "fp32") -> QTensor:
     With activations in {c - d, c + d} a dot product of length n is ``a*d*xnor + a*c*sum(w) +
     d*b*sum(x) + n*c*b`` over the signs w and x: an XNOR and a count per multiply-accumulate, and
     two sums of which that of the weights is a constant. Source: AdaBin, Tu et al., arXiv
-    2208.08084, section 3.2.
+    2208.08084.
     """
     flat = rows(w)
     mean = flat.mean(axis=1, keepdims=True)

@@ -19,7 +19,7 @@ def quantize(
     s = (max - min) / (2**bits - 1) of the range widened to hold 0, code = clip(RNE(w / s) + zero). Planes and offset
     stand for the same values, rounded where ``scale_kind`` rounds them. A multiply-accumulate is, per
     plane, an addition or subtraction or part of a table reading; the offset is multiplied by
-    the group's sum of activations. Source: LUT-GEMM, Park et al., arXiv 2206.09557, appendix.
+    the group's sum of activations. Source: LUT-GEMM, Park et al., arXiv 2206.09557.
     """
     check_number("bcq_uniform: bits", bits, 1, 4, whole=True)
     flat = rows(w)

@@ -23,7 +23,7 @@ def quantize(
     product. Bit i of a code is plane i; the first planes are those of fewer iterations. A
     multiply-accumulate is, per plane, ``rank`` additions or subtractions of scaled activations, or
     ``rank`` multiply-accumulates that rebuild the weight. Input scales by activation norms are
-    left to the caller. Source: BitStack, Wang et al., arXiv 2410.23918, section 3.
+    left to the caller. Source: BitStack, Wang et al., arXiv 2410.23918.
     """
     check_number("bitstack: iterations", iterations, 1, 16, whole=True)
     check_number("bitstack: rank", rank, 1, 4096, whole=True)

@@ -21,7 +21,7 @@ def quantize(
     ``b1 = H(w - (a1 + a2)/2)``, ``b2 = H(-(w - a1*b1 - a2/2))``, H(0) = 1. s is the smallest for which the
     levels span the group, max(max(w)/2, -min(w)). Both weights are then trained: give them by
     ``dataclasses.replace(q, plane_weights=...)`` and `hwsim.formats.encode`. A multiply-accumulate
-    is two additions, each skipped where its bit is 0. Source: DB-LLM, Chen et al., arXiv 2402.11960, section 3.2.
+    is two additions, each skipped where its bit is 0. Source: DB-LLM, Chen et al., arXiv 2402.11960.
     """
     flat = rows(w)
     size = check_group_size(flat.shape[1], group_size, pad)
