@@ -172,7 +172,7 @@ def unpack_fields(cls: type, attributes: Any, prefix: str, tensors: Tensors, unu
 
 def _dataclass(hint: Any) -> type | None:
     """The dataclass that a field of type ``hint`` holds, if any."""
-    return next((each for each in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(each)), None)  # type: ignore[misc]
+    return next((each for each in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(each)), None)  # type: ignore[return-value]
 
 
 def _unpack_codes(packed: np.ndarray, shape: tuple[int, ...], tile: int, bits: int) -> np.ndarray:

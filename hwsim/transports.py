@@ -1,26 +1,25 @@
-"""How codes travel to the array: as they are, five ternary ones to a byte, or entropy-coded."""
+"""How codes travel to the array: as they are, ternary ones packed, or entropy-coded."""
 
 import dataclasses
 
 from hwsim import rans
+from hwsim.consistency import TRANSPORTS
 from hwsim.errors import FormatError, nearest
 from hwsim.qtensor import QTensor
 
 STREAMS = 8
-TRANSPORTS = ("raw", "trits", "rans")
 
 
 def transport(q: QTensor, how: str) -> QTensor:
     """``q`` with another transport: the same values, other `QTensor.storage_bits`.
 
-    "raw" stores codes as they are; "trits" packs five codes of 0, 1 and 2 into a byte (3^5 = 243);
-    "rans" is an entropy coder with a table of its own and 8 interleaved streams, so that a
-    decoder in front of the array supplies several codes per cycle. FormatError for "trits" with other codes.
+    "raw" stores codes as they are; "trits" packs five ternary ones into a byte (3^5 = 243), "mask" keeps a
+    bit for zero or not and a sign for each that is not; "rans" is an entropy coder with a table of
+    its own and 8 interleaved streams, so that a decoder in front of the array supplies several codes
+    per cycle. FormatError for "trits" and "mask" with codes that are not ternary.
     """
     if how not in TRANSPORTS:
         raise FormatError(f"unknown transport {how!r}; {nearest(str(how), TRANSPORTS)}")
-    if how == "trits" and int(q.codes.max()) > 2:
-        raise FormatError(f"format {q.format!r} has codes above 2: they do not travel as trits")
     return dataclasses.replace(q, transport=how)
 
 

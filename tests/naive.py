@@ -142,3 +142,16 @@ def array_cycles(steps: Sequence[Step], scale_stage: int, requantizer_stages: in
         if operands is None and waiting:
             operands = waiting.pop()
     return edge
+
+
+def rans_encode(symbols, frequencies, lower):
+    """Final state and pushed bytes of one rANS stream, M = sum(frequencies)."""
+    slots = sum(frequencies)
+    state, pushed = lower, []
+    for symbol in reversed(symbols):
+        f = frequencies[symbol]
+        while state >= lower // slots * 256 * f:
+            pushed.append(state % 256)
+            state //= 256
+        state = state // f * slots + state % f + sum(frequencies[:symbol])
+    return state, pushed

@@ -54,6 +54,7 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """The nearest value on the grid of ``like``, ties toward +infinity."""
     if like.lowered:
         return encode_nearest(w, like, ties="larger")
+    assert like.offset is not None
     scale, offset = like.spread(like.scale).astype(np.float64), like.spread(like.offset)
     codes = _codes(rows(w), scale, offset, like.code_bits) & ((1 << like.code_bits) - 1)
     return dataclasses.replace(like, codes=code_array(codes, like.code_bits))
