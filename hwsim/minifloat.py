@@ -93,7 +93,8 @@ class Minifloat:
         """uint8 (above 8 bits uint16) codes of the nearest values.
 
         Beyond the largest value by half a step or more the code is that of the largest value
-        with ``saturate``, else infinity or NaN if there is one. Without ``signed_zero``
+        with ``saturate``, else infinity or NaN if there is one (E4M3 464 is NaN, although 448 is
+        as near and even). Without ``signed_zero``
         every zero is code 0. FormatError for NaN.
         """
         if ties not in ("even", "away"):
@@ -102,22 +103,22 @@ class Minifloat:
         if np.isnan(values).any():
             raise FormatError("NaN has no code among the finite values")
         codes = self.encode_scaled(
-            values.reshape(1, -1), np.ones((1, 1)), max(values.size, 1), away=ties == "away", saturate=saturate,
-            signed_zero=signed_zero,
-        )  # fmt: skip
-        return codes.reshape(values.shape)
+            values.reshape(1, -1), np.ones((1, 1)), max(values.size, 1), away=ties == "away", signed_zero=signed_zero
+        ).reshape(values.shape)
+        if saturate or self.specials == "none":
+            return codes
+        half_step = (self.max - self.values[self.max_code - 1]) / 2
+        return codes + (np.abs(values) >= self.max + half_step).astype(codes.dtype)
 
     def encode_scaled(
-        self, x: np.ndarray, scale: np.ndarray, group_size: int, *, away: bool = False, saturate: bool = True,
-        signed_zero: bool = False,
-    ) -> np.ndarray:  # fmt: skip
-        """Codes [N, K] of ``x[n, k] / scale[n, k // group_size]``, scale [N, G]; see `encode`."""
+        self, x: np.ndarray, scale: np.ndarray, group_size: int, *, away: bool = False, signed_zero: bool = False
+    ) -> np.ndarray:
+        """Saturated codes [N, K] of ``x[n, k] / scale[n, k // group_size]``, scale [N, G]; see `encode`."""
         assert self.bias is not None
         codes = np.empty(x.shape, np.uint8 if self.bits <= 8 else np.uint16)
-        beyond = self.max_code if saturate or self.specials == "none" else self.max_code + 1
         wide = np.ascontiguousarray(x, None if x.dtype in (np.float32, np.float64) else np.float64)
         layout = (self.exponent_bits, self.mantissa_bits, self.bias)
-        kernel.encode(wide, scale, group_size, layout, self.max_code, beyond, away, signed_zero, codes)
+        kernel.encode(wide, scale, group_size, layout, self.max_code, away, signed_zero, codes)
         return codes
 
 

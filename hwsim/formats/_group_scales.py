@@ -10,9 +10,6 @@ from hwsim.formats._nearest import check_group_size
 from hwsim.kernels import nearest as kernel
 from hwsim.qtensor import QTensor
 
-LIMIT = 2.0**127
-"""Largest weight: decoded values, which may lie a little above it, still fit float32."""
-
 
 def matrix(w: np.ndarray) -> np.ndarray:
     """Contiguous [N, K]: float64 as it is, everything else as float32."""
@@ -30,8 +27,6 @@ def magnitudes(
     size = check_group_size(flat.shape[1], group_size, pad)
     out = np.empty((len(flat), -(-flat.shape[1] // size)), np.float64)
     kernel.largest(flat, size, out)
-    if out.max() > LIMIT:
-        raise FormatError(f"{name}: a weight of {out.max():.3g} is beyond 2**127")
     return size, out.max(keepdims=True) if per == "tensor" else out
 
 

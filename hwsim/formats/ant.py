@@ -86,8 +86,8 @@ def squared_errors(magnitudes: np.ndarray, grids: np.ndarray, alphas: np.ndarray
 
     Between two thresholds all weights share a value v, so their error is ``S2 - 2 v S1 + v**2 n`` of running sums.
     """
-    ordered = np.sort(magnitudes)
-    sums = [np.concatenate([[0.0], np.cumsum(ordered**p, dtype=np.float64)]) for p in (1, 2)]
+    ordered = np.sort(magnitudes).astype(np.float64)
+    sums = [np.concatenate([[0.0], np.cumsum(each)]) for each in (ordered, np.square(ordered))]
     result = np.empty((len(grids), len(alphas)))
     for c, grid in enumerate(grids):
         for a, alpha in enumerate(alphas):

@@ -45,6 +45,6 @@ def quantize(w: np.ndarray, *, bits: int = 3, fsr: int | None = None) -> QTensor
 FORMATS = (
     Format(
         name="lognet", quantize=quantize, encode=_thresholds.encoder(_thresholds.nonzero),
-        alphabet="0, +-2^e, e in fsr - 2^b .. fsr", mac="an exponent addition or a shift, and an addition or subtraction",
+        alphabet="0, +-2^e, e in fsr - 2^b .. fsr", mac="a shift and an addition or subtraction",
     ),
 )  # fmt: skip

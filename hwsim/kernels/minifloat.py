@@ -8,13 +8,13 @@ from hwsim.kernels._jit import jit
 
 @jit(parallel=True)
 def encode(
-    x: np.ndarray, scale: np.ndarray, group_size: int, layout: tuple[int, int, int], top: int, beyond: int, away: bool,
+    x: np.ndarray, scale: np.ndarray, group_size: int, layout: tuple[int, int, int], top: int, away: bool,
     signed_zero: bool, codes: np.ndarray,
 ) -> None:  # fmt: skip
     """Codes[N, K] of ``x[n, k] / scale[n, k // group_size]``, rounded to nearest.
 
-    Layout is (exponent bits, mantissa bits, bias). Magnitudes above the code ``top`` become
-    ``beyond``. Ties go to the even mantissa or, with ``away``, away from zero.
+    Layout is (exponent bits, mantissa bits, bias); ``top`` is the code of the largest magnitude. Ties
+    go to the even code or, with ``away``, away from zero.
     """
     exponent_bits, mantissa_bits, bias = layout
     lowest = 1 - bias
@@ -31,9 +31,11 @@ def encode(
                 anchor = anchor_bits.view(np.float64)
                 rounded = np.float64(magnitude + anchor)
                 steps = rounded.view(np.int64) - anchor_bits
-                if away and magnitude - (rounded - anchor) == anchor * 2.0**-53:
-                    steps += 1
                 code = steps + ((exponent - lowest) << mantissa_bits)
-                code = beyond if code > top else code
+                if away:
+                    code += magnitude - (rounded - anchor) == anchor * 2.0**-53
+                elif mantissa_bits == 0:  # the even one is then the even exponent
+                    code -= (code & 1) and (rounded - anchor) - magnitude == anchor * 2.0**-53
+                code = min(code, top)
                 negative = bits < 0 and (signed_zero or code != 0)
                 codes[n, k] = code | (sign_bit if negative else 0)
