@@ -57,6 +57,7 @@ def bits_of(codes: np.ndarray, planes: int) -> list:
 
 @pytest.mark.parametrize(("name", "params"), GRID)
 @given(w=weights)
+@settings(max_examples=40)
 def test_decoded_weights_are_encoded_to_the_same_codes(name, params, w):
     q = quantize(w, name, **params)
     again = encode(q.dequantize(), q)
@@ -66,6 +67,7 @@ def test_decoded_weights_are_encoded_to_the_same_codes(name, params, w):
 
 @pytest.mark.parametrize(("name", "params"), GRID + OTHERS)
 @given(w=weights)
+@settings(max_examples=40)
 def test_every_bit_that_is_counted_is_needed_and_enough(name, params, w):
     q = quantize(w, name, **params)
     assert q.bits_per_weight * q.n * q.k == pytest.approx(q.storage_bits)
@@ -107,6 +109,7 @@ def payload_bits(q) -> int:
 
 @pytest.mark.parametrize(("name", "params"), GRID)
 @given(w=weights)
+@settings(max_examples=40)
 def test_lowering_changes_values_by_no_more_than_it_records(name, params, w):
     q = quantize(w, name, **params)
     if name == "binarymos":
