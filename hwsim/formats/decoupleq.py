@@ -10,6 +10,7 @@ from hwsim.formats._nearest import check_group_size, code_array, encode_nearest,
 from hwsim.formats._params import check_choice, stored_scale
 from hwsim.formats._scales import stored
 from hwsim.formats.integer import codebook
+from hwsim.kernels import group_fit
 from hwsim.qtensor import QTensor
 
 SMALLEST_STEP = 2.0**-18
@@ -40,7 +41,7 @@ def quantize(
     scale = (high - low) / (2 * half - 1)
     scale = np.where(scale == 0, np.where(low == 0, 1.0, np.abs(low)), scale)
     offset = low + half * scale
-    scale, offset = _fit(flat, weight, scale, offset, size, bits, iterations)
+    group_fit.fit(flat, weight, scale, offset, size, half, iterations)
     scale = np.maximum(scale, np.maximum(-low, high) * SMALLEST_STEP)
     grid = QTensor(
         format="decoupleq", shape=w.shape, codes=code_array(np.zeros(flat.shape), bits), codebook=codebook(bits),
@@ -52,18 +53,14 @@ def quantize(
 
 def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """The nearest value on the grid of ``like``, ties toward +infinity."""
-    if like.lowered:
+    if like.lowered or like.offset is None:
         return encode_nearest(w, like, ties="larger")
-    assert like.offset is not None
-    scale, offset = like.spread(like.scale).astype(np.float64), like.spread(like.offset)
-    codes = _codes(rows(w), scale, offset, like.code_bits) & ((1 << like.code_bits) - 1)
-    return dataclasses.replace(like, codes=code_array(codes, like.code_bits))
-
-
-def _codes(flat: np.ndarray, scale: np.ndarray, offset: np.ndarray, bits: int) -> np.ndarray:
-    """int64: ``floor((w - z) / s + 1/2)`` clipped."""
-    half = 1 << (bits - 1)
-    return np.clip(np.floor((flat - offset) / scale + 0.5), -half, half - 1).astype(np.int64)
+    out = np.empty((like.n, like.k), np.uint8)
+    group_fit.codes(
+        rows(w), like.scale.astype(np.float64), like.offset.astype(np.float64), like.channel_scale.astype(np.float64),
+        like.group_size, 1 << (like.code_bits - 1), out,
+    )  # fmt: skip
+    return dataclasses.replace(like, codes=out)
 
 
 def _importance(importance: np.ndarray | None, k: int) -> np.ndarray:
@@ -73,34 +70,6 @@ def _importance(importance: np.ndarray | None, k: int) -> np.ndarray:
     if weight.shape != (k,) or not (np.isfinite(weight).all() and (weight > 0).all()):
         raise FormatError(f"decoupleq: importance must be {k} positive finite numbers, one per input")
     return weight / weight.max()
-
-
-def _fit(
-    flat: np.ndarray, weight: np.ndarray, scale: np.ndarray, offset: np.ndarray, size: int, bits: int, iterations: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and offset [N, G] after alternating nearest codes and weighted least squares."""
-    index = np.arange(flat.shape[1]) // size
-    total = reduce_groups(np.add, np.broadcast_to(weight, (1, len(weight))), size)
-    mean = reduce_groups(np.add, flat * weight, size) / total
-    centred = flat - mean[:, index]
-    best = np.full(scale.shape, np.inf)
-    kept = scale, offset
-    for step in range(iterations + 1):
-        q = _codes(flat, scale[:, index], offset[:, index], bits).astype(np.float64)
-        error = reduce_groups(np.add, weight * (scale[:, index] * q + offset[:, index] - flat) ** 2, size)
-        better = error < best
-        best = np.where(better, error, best)
-        kept = np.where(better, scale, kept[0]), np.where(better, offset, kept[1])
-        if step == iterations or not better.any():
-            break
-        q_mean = reduce_groups(np.add, q * weight, size) / total
-        q_centred = q - q_mean[:, index]
-        variance = reduce_groups(np.add, weight * q_centred**2, size)
-        slope = reduce_groups(np.add, weight * q_centred * centred, size)
-        solved = np.divide(slope, variance, out=scale.copy(), where=variance > 0)
-        scale = np.where(solved > 0, solved, scale)
-        offset = mean - scale * q_mean
-    return kept
 
 
 FORMATS = (

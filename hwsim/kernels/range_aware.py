@@ -18,14 +18,13 @@ def scales(values, kept, unit, half, group_size, steps, out):
             best = np.inf
             for step in range(1, steps + 1):
                 scale = step * unit[i]
+                inverse = 1 / scale
                 error = 0.0
                 for j in range(g * group_size, min((g + 1) * group_size, k)):
                     if kept[i, j]:
-                        q = np.rint(values[i, j] / scale)
+                        q = np.rint(values[i, j] * inverse)
                         q = min(max(q, -half[i, g]), half[i, g] - 1)
                         error += (values[i, j] - q * scale) ** 2
-                    if error >= best:
-                        break
                 if error < best:
                     best = error
                     out[i, g] = step
