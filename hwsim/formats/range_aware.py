@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 
 from hwsim.codebook import Codebook
-from hwsim.errors import FormatError
 from hwsim.formats._format import Format
-from hwsim.formats._nearest import check_group_size, reduce_groups, rows
+from hwsim.formats._nearest import check_group_size, encode_nearest, reduce_groups, rows
 from hwsim.formats._outliers import as_kind, largest, outlier_count
 from hwsim.formats._params import stored_scale
 from hwsim.formats.integer import codebook
@@ -16,6 +15,8 @@ from hwsim.qtensor import QTensor, Sparse
 
 STEPS = 15
 """Largest 4-bit scale."""
+HALF = np.array([2, 8])
+"""Codes of a group are -HALF .. HALF-1, by table."""
 TABLES = np.array([np.append(codebook(2).values[0], np.zeros(12)), codebook(4).values[0]])
 CODEBOOK = Codebook.of(TABLES, 4, table_bits=np.array([2, 4], np.uint8))
 
@@ -46,7 +47,7 @@ def quantize(
     kept = np.ones(flat.shape, dtype=bool)
     kept.flat[index] = False
     steps = np.ones(low.shape, dtype=np.int64)
-    kernels.scales(dense, kept, unit.astype(np.float64), np.where(select, 8, 2), size, STEPS, steps)
+    kernels.scales(dense, kept, unit.astype(np.float64), HALF[select], size, STEPS, steps)
     grid = QTensor(
         format="range_aware", shape=w.shape, codes=np.zeros(flat.shape, np.uint8), codebook=CODEBOOK, group_size=size,
         select=select, scale=steps.astype(np.float32), scale_kind="int4", channel_scale=unit,
@@ -57,18 +58,23 @@ def quantize(
 
 def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """RNE(w / scale) within the bits of the group; outliers stay where they are, with code 0."""
-    if like.select is None:
-        raise FormatError("range_aware: a tensor without widths of groups")
+    if like.select is None or like.lowered:
+        return encode_nearest(w, like)
     flat = rows(w)
-    width = like.spread(like.codebook.table_bits[like.select]).astype(np.int64)
-    half = 1 << (width - 1)
-    scale = like.spread(like.scale).astype(np.float64) * like.channel_scale[:, None]
-    codes = np.clip(np.rint(flat / scale), -half, half - 1).astype(np.int64) & (2 * half - 1)
+    codes = np.empty(flat.shape, np.uint8)
+    kernels.codes(
+        flat,
+        like.scale.astype(np.float64),
+        like.channel_scale.astype(np.float64),
+        HALF[like.select],
+        like.group_size,
+        codes,
+    )
     sparse = like.sparse
     if sparse is not None:
         codes.flat[sparse.index] = 0
         sparse = dataclasses.replace(sparse, value=as_kind(flat.flat[sparse.index], "fp16"))
-    return dataclasses.replace(like, codes=codes.astype(np.uint8), sparse=sparse)
+    return dataclasses.replace(like, codes=codes, sparse=sparse)
 
 
 def average_bits(

@@ -28,3 +28,15 @@ def scales(values, kept, unit, half, group_size, steps, out):
                 if error < best:
                     best = error
                     out[i, g] = step
+
+
+@jit(parallel=True)
+def codes(values, scale, unit, half, group_size, out):
+    """Into ``out`` uint8[N, K]: RNE(w / (scale * unit)) in two's complement, clipped to its group's width."""
+    n, k = values.shape
+    for i in numba.prange(n):
+        for g in range(half.shape[1]):
+            step, high = scale[i, g] * unit[i], half[i, g]
+            for j in range(g * group_size, min((g + 1) * group_size, k)):
+                q = min(max(np.rint(values[i, j] / step), -high), high - 1)
+                out[i, j] = np.int64(q) & (2 * high - 1)
