@@ -56,7 +56,7 @@ def _unit(q: QTensor, magnitudes: np.ndarray, limit: int) -> np.ndarray:
     unit = magnitudes.max(axis=1, keepdims=True) / limit
     if q.offset is not None:
         unit = np.maximum(unit, np.abs(q.offset).max(axis=1, keepdims=True) / 2.0**30)
-    return np.where(unit > 0, unit, 1.0)
+    return np.where(unit > 0, np.maximum(unit, 2.0**-149), 1.0)  # what float32 holds
 
 
 def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
