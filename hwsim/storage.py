@@ -52,5 +52,11 @@ def metadata_bits(q: QTensor) -> int:
         total += (q.sparse.value_bits + q.sparse.index_bits) * q.sparse.index.size + q.sparse.row_bits * q.n
     for part in (q.envelope, q.token):
         if part is not None:
-            total += 16 * sum(array.size for array in vars(part).values())
+            total += sum(_float_bits(array) * array.size for array in vars(part).values())
     return total
+
+
+def _float_bits(array: np.ndarray) -> int:
+    """16 where fp16 holds every value, else 32."""
+    with np.errstate(over="ignore"):
+        return 16 if (array.astype(np.float16) == array).all() else 32

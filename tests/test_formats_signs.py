@@ -306,6 +306,13 @@ def test_bitstack_planes_of_fewer_iterations_come_first_and_errors_shrink(w):
     assert (encode(w, stacks[2]).codes == stacks[2].codes).all()
 
 
+def test_magnitudes_that_fp16_does_not_hold_cost_32_bits():
+    w = np.random.default_rng(5).normal(size=(4, 8))
+    half, full = (quantize(w, "bitstack", iterations=2, rank=1, envelope_kind=kind) for kind in ("fp16", "fp32"))
+    assert half.storage_bits == 2 * 32 + 16 * 2 * (4 + 8)
+    assert full.storage_bits == 2 * 32 + 32 * 2 * (4 + 8)
+
+
 def test_large_matrices_are_approximated_nearly_as_well_as_small_ones():
     rng = np.random.default_rng(1)
     matrix = np.abs(rng.normal(size=(520, 600)))
