@@ -20,6 +20,9 @@ SHARED_EVENTS = (
 )
 """What every integer array does beside its PEs; the last two of a datapath's events."""
 
+MAX_WEIGHT_BITS = 8
+"""Widest weight operand of any integer datapath."""
+
 MAX_EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
 
@@ -54,7 +57,7 @@ class IntegerDatapath(Datapath):
     def __post_init__(self) -> None:
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
-        schema.check_range(self, 2, 8, "weight_bits")
+        schema.check_range(self, 2, MAX_WEIGHT_BITS, "weight_bits")
         schema.check_range(self, 2, 16, "activation_bits")
         schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
         schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")

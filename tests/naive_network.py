@@ -33,7 +33,8 @@ def _weights(weight):
     full = np.zeros(weight.codes.shape, dtype=np.int64)
     for n, k in itertools.product(*map(range, full.shape)):
         group = k // weight.group_size
-        full[n, k] = int(weight.scale[n, group]) * int(weight.codebook.values[0, weight.codes[n, k]])
+        table = 0 if weight.select is None else weight.select[n % len(weight.select), group % weight.select.shape[1]]
+        full[n, k] = int(weight.scale[n, group]) * int(weight.codebook.values[table, weight.codes[n, k]])
         if weight.offset is not None:
             full[n, k] += int(weight.offset[n, group])
     return full

@@ -6,6 +6,7 @@ import torch
 
 import hwsim
 from hwsim import digits
+from hwsim.errors import ExportError
 from hwsim.models import training
 from hwsim.models.architectures import BinaryCnn, Cnn, Mlp
 from hwsim.torch import export, fake_quant
@@ -50,3 +51,9 @@ def test_training_learns():
         Mlp(), training.to_input(images), torch.tensor(labels), epochs=3, rate=5e-3, advance=lambda: None
     )
     assert training.accuracy(model, training.to_input(held_out), held_out_labels) > 0.8
+
+
+def test_weights_too_wide_for_integer_arrays_are_refused_by_name():
+    images, _, _, _ = training.split_digits()
+    with pytest.raises(ExportError, match="stem: weights of format 'fp8_e4m3' need 19 bits as integers"):
+        export(training.RECIPES["cnn_fp8"].build(), training.to_input(images[:8]))

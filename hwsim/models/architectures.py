@@ -30,14 +30,15 @@ def activation(binary: bool) -> nn.Module:
 
 
 class Mlp(nn.Module):
-    """64-100-50-10: widths that divide neither arrays nor groups evenly."""
+    """64-100-50-10: widths that divide neither arrays nor groups evenly; or others."""
 
-    def __init__(self, weights: Weights | None = None) -> None:
+    def __init__(self, weights: Weights | None = None, widths: tuple[int, int] = (100, 50)) -> None:
         super().__init__()
-        self.first, self.first_norm = linear(64, 100, weights), nn.BatchNorm1d(100)
+        first, second = widths
+        self.first, self.first_norm = linear(64, first, weights), nn.BatchNorm1d(first)
         self.dropout = nn.Dropout(0.3)
-        self.second, self.second_norm = linear(100, 50, weights), nn.BatchNorm1d(50)
-        self.head = linear(50, 10, weights)
+        self.second, self.second_norm = linear(first, second, weights), nn.BatchNorm1d(second)
+        self.head = linear(second, 10, weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [batch, 10] of images [batch, 1, 8, 8]."""
@@ -65,17 +66,17 @@ class BinaryMlp(nn.Module):
 
 
 class Cnn(nn.Module):
-    """Convolutions, batch norms, a residual add, max and average pooling."""
+    """Convolutions, batch norms, a residual add, max and average pooling; ``head``: weights of the last layer."""
 
-    def __init__(self, weights: Weights | None = None) -> None:
+    def __init__(self, weights: Weights | None = None, *, head: Weights | None = None, width: int = 12) -> None:
         super().__init__()
-        self.stem, self.stem_norm = conv(1, 12, weights), nn.BatchNorm2d(12)
-        self.first, self.first_norm = conv(12, 12, weights), nn.BatchNorm2d(12)
-        self.second, self.second_norm = conv(12, 12, weights), nn.BatchNorm2d(12)
-        self.wide, self.wide_norm = conv(12, 24, weights), nn.BatchNorm2d(24)
+        self.stem, self.stem_norm = conv(1, width, weights), nn.BatchNorm2d(width)
+        self.first, self.first_norm = conv(width, width, weights), nn.BatchNorm2d(width)
+        self.second, self.second_norm = conv(width, width, weights), nn.BatchNorm2d(width)
+        self.wide, self.wide_norm = conv(width, 2 * width, weights), nn.BatchNorm2d(2 * width)
         self.shrink = nn.MaxPool2d(2)
         self.average = nn.AvgPool2d(2)
-        self.head = linear(96, 10, weights)
+        self.head = linear(8 * width, 10, head or weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [batch, 10] of images [batch, 1, 8, 8]."""

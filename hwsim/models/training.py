@@ -1,6 +1,7 @@
 """Seeded training of the digits networks, and their export."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ from hwsim.digits import PIXEL_SCALE
 from hwsim.models.architectures import BinaryCnn, BinaryMlp, Cnn, Mlp
 from hwsim.network import Network
 from hwsim.torch import QuantConv2d, QuantLinear, export
-from hwsim.torch.weights import Weights
+from hwsim.torch.weights import WeightFormat, Weights
 
 SEED = 0
 HELD_OUT = 400
 BATCH = 64
 INT4: Weights = {"format": "int4", "group_size": 32, "pad": True}
 """Groups of 32; rows of 50, 96, 100 and 108 end in shorter ones or need several."""
+BITMOD: Weights = {"format": "bitmod_fp3", "group_size": 32, "pad": True}
+TILED: Weights = {"format": "tbn", "p": 4, "min_size": 10_000}
+"""The last layer is too small to repeat a tile in: classes would share their weights."""
+PLAIN = WeightFormat.parse("int8")
 
 
 def split_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -79,46 +84,92 @@ def _clip_latent(model: nn.Module) -> None:
             module.weight.data.clamp_(-1, 1)
 
 
-class Trainer:
-    """Trains each model once: the float networks are the start of the int4 ones."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one model is built and trained.
 
-    MODELS = (
-        ("mlp_float", 250), ("cnn_float", 60), ("mlp_int4", 15), ("cnn_int4", 15),
-        ("mlp_twin", 60), ("cnn_twin", 40), ("mlp_binary", 100), ("cnn_binary", 80),
-    )  # fmt: skip
-    """Names and epochs, in the order of training."""
+    Attributes:
+        start: model whose parameters it begins with; empty for none.
+        reference: the float model that it is compared with; empty for models that are not shipped.
+        integers: whether integer arrays can take its weights, so that it is exported.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    epochs: int
+    rate: float
+    start: str = ""
+    reference: str = ""
+    integers: bool = True
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="mlp_float", build=Mlp, epochs=250, rate=5e-3),
+        Recipe(name="cnn_float", build=Cnn, epochs=60, rate=3e-3),
+        Recipe(name="mlp_twin", build=lambda: BinaryMlp(binary=False), epochs=60, rate=3e-3),
+        Recipe(name="cnn_twin", build=lambda: BinaryCnn(binary=False), epochs=40, rate=3e-3),
+        Recipe(name="mlp_int8", build=Mlp, epochs=0, rate=0.0, start="mlp_float", reference="mlp_float"),
+        Recipe(name="mlp_int4", build=lambda: Mlp(INT4), epochs=15, rate=5e-4, start="mlp_float",
+               reference="mlp_float"),
+        Recipe(name="mlp_binary", build=BinaryMlp, epochs=100, rate=3e-3, reference="mlp_twin"),
+        Recipe(name="mlp_tbn", build=lambda: Mlp(TILED, (256, 256)), epochs=40, rate=5e-3, reference="mlp_float"),
+        Recipe(name="cnn_int8", build=Cnn, epochs=0, rate=0.0, start="cnn_float", reference="cnn_float"),
+        Recipe(name="cnn_int4", build=lambda: Cnn(INT4), epochs=15, rate=5e-4, start="cnn_float",
+               reference="cnn_float"),
+        Recipe(name="cnn_binary", build=BinaryCnn, epochs=80, rate=3e-3, reference="cnn_twin"),
+        Recipe(name="cnn_ternary", build=lambda: Cnn("bitnet158"), epochs=15, rate=1e-3, start="cnn_float",
+               reference="cnn_float"),
+        Recipe(name="cnn_plum", build=lambda: Cnn("plum", head=INT4, width=16), epochs=60, rate=5e-3,
+               reference="cnn_float"),
+        Recipe(name="cnn_bitmod", build=lambda: Cnn(BITMOD), epochs=15, rate=1e-3, start="cnn_float",
+               reference="cnn_float"),
+        Recipe(name="cnn_denseshift", build=lambda: Cnn("denseshift"), epochs=15, rate=1e-3, start="cnn_float",
+               reference="cnn_float"),
+        Recipe(name="cnn_fp8", build=lambda: Cnn("fp8_e4m3"), epochs=15, rate=1e-3, start="cnn_float",
+               reference="cnn_float", integers=False),
+    )
+}  # fmt: skip
+"""In the order of training. int8 models are the float ones, quantized by export."""
+
+
+class Trainer:
+    """Trains each model once."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
         self.images, self.labels = to_input(images), torch.tensor(labels)
         self.models: dict[str, nn.Module] = {}
 
-    def train(self, name: str, epochs: int, advance: Callable[[], Any]) -> None:
-        """Trains ``name``, one of `MODELS`, in their order."""
+    def train(self, recipe: Recipe, advance: Callable[[], Any]) -> nn.Module:
+        """The model of ``recipe``; the one that it starts with has been trained."""
         torch.manual_seed(SEED)
-        kind, variant = name.split("_")
-        rate = 5e-3 if name == "mlp_float" else 3e-3
-        if variant == "float":
-            model: nn.Module = Mlp() if kind == "mlp" else Cnn()
-        elif variant == "int4":
-            model, rate = (Mlp if kind == "mlp" else Cnn)(INT4), 5e-4
-            model.load_state_dict(copy.deepcopy(self.models[f"{kind}_float"].state_dict()))
-        else:
-            model = (BinaryMlp if kind == "mlp" else BinaryCnn)(binary=variant == "binary")
-        self.models[name] = train(model, self.images, self.labels, epochs=epochs, rate=rate, advance=advance)
-
-    def sources(self) -> Iterator[tuple[str, nn.Module, nn.Module]]:
-        """Each network to ship: its name, the model that is exported, its float reference."""
-        for kind in ("mlp", "cnn"):
-            reference = self.models[f"{kind}_float"]
-            yield f"{kind}_int8", reference, reference
-            yield f"{kind}_int4", self.models[f"{kind}_int4"], reference
-            yield f"{kind}_binary", self.models[f"{kind}_binary"], self.models[f"{kind}_twin"]
+        model = recipe.build()
+        if recipe.start:
+            model.load_state_dict(copy.deepcopy(self.models[recipe.start].state_dict()))
+        model = train(model, self.images, self.labels, epochs=recipe.epochs, rate=recipe.rate, advance=advance)
+        self.models[recipe.name] = model
+        return model
 
     def export(self, name: str, model: nn.Module, folder: Path) -> Network:
         """Writes ``model`` as network ``name``, calibrated on the training images."""
         network = export(model, self.images, weights="int8", activations="int8", name=name)
         network.save(folder / f"{name}.safetensors")
         return network
+
+
+def layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+    """The layers that run on the array."""
+    return [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+
+
+def bits_per_weight(model: nn.Module) -> float:
+    """Stored bits per weight in the formats' own terms, before lowering; plain layers count as int8."""
+    stored = [
+        (layer.weight_format if isinstance(layer, QuantLinear | QuantConv2d) else PLAIN).stored(layer.weight)
+        for layer in layers(model)
+    ]
+    return sum(q.storage_bits for q in stored) / sum(q.n * q.k for q in stored)
 
 
 def accuracy(model: nn.Module, images: torch.Tensor, labels: np.ndarray) -> float:

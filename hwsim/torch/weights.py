@@ -32,9 +32,13 @@ class WeightFormat:
         find(name)
         return cls(format=name, params=tuple(data.items()))
 
+    def stored(self, weight: torch.Tensor) -> QTensor:
+        """The QTensor of ``weight`` [N, ...] as the format stores it."""
+        return quantize(weight.detach().cpu().numpy(), self.format, **dict(self.params))
+
     def quantize(self, weight: torch.Tensor) -> QTensor:
         """The lowered QTensor of ``weight`` [N, ...]: what hardware multiplies by."""
-        return lower(quantize(weight.detach().cpu().numpy(), self.format, **dict(self.params)))
+        return lower(self.stored(weight))
 
     def __str__(self) -> str:
         return ", ".join([self.format, *(f"{key}={value}" for key, value in self.params)])
