@@ -19,7 +19,7 @@ STALL = 96
 def jobs(datapath: IntegerDatapath, array: Array) -> Iterator[tuple[str, Job]]:
     """``network:layer`` and job of every layer of every network, without stalls and with them."""
     design = Design(datapath=datapath, array=array)
-    for network in digits.networks():
+    for network in digits.BASIC:
         for layer, job in layer_jobs(network, design):
             yield f"{network}:{layer}", job
             yield f"{network}:{layer}", dataclasses.replace(job, stall=STALL)
