@@ -25,9 +25,16 @@ def magnitudes(
     if per == "tensor" and group_size is not None:
         raise FormatError(f"{name}: a scale per tensor has no group_size")
     size = check_group_size(flat.shape[1], group_size, pad)
-    out = np.empty((len(flat), -(-flat.shape[1] // size)), np.float64)
-    kernel.largest(flat, size, out)
-    return size, out.max(keepdims=True) if per == "tensor" else out
+    most = largest(flat, size)
+    return size, most.max(keepdims=True) if per == "tensor" else most
+
+
+def largest(flat: np.ndarray, group_size: int) -> np.ndarray:
+    """float64[N, G]: max|w| of each group."""
+    bits = flat.view(np.int32 if flat.dtype == np.float32 else np.int64)
+    out = np.empty((len(flat), -(-flat.shape[1] // group_size)), bits.dtype)
+    kernel.largest(bits, np.iinfo(bits.dtype).max, group_size, out)
+    return out.view(flat.dtype).astype(np.float64)
 
 
 def stored(scale: np.ndarray, kind: str, smallest: float) -> np.ndarray:

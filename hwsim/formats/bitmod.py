@@ -8,6 +8,7 @@ from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
 from hwsim.formats import _group_scales, _thresholds
 from hwsim.formats._format import Format
+from hwsim.formats._nearest import check_group_size
 from hwsim.kernels import grid_search
 from hwsim.minifloat import BF16
 from hwsim.qtensor import QTensor
@@ -32,9 +33,9 @@ FP4 = codebook([0, 0.5, 1, 1.5, 2, 3, 4, 6], 5, 8, 4)
 
 def candidates(flat: np.ndarray, group_size: int, table: Codebook) -> tuple[np.ndarray, np.ndarray]:
     """Scales and mean squared errors float64[4, N, G] of each candidate on each group of [N, K]."""
-    shape = (table.tables, len(flat), -(-flat.shape[1] // group_size))
-    scales, sums = np.empty(shape), np.empty(shape)
-    grid_search.errors(flat, group_size, np.sort(table.values, axis=1), *SCALE_RANGE, scales, sums)
+    largest = _group_scales.largest(flat, group_size)
+    scales, sums = np.empty((2, table.tables, *largest.shape))
+    grid_search.errors(flat, largest, group_size, np.sort(table.values, axis=1), *SCALE_RANGE, scales, sums)
     length = np.diff(np.append(np.arange(0, flat.shape[1], group_size), flat.shape[1]))
     return scales, sums / length
 
@@ -56,7 +57,7 @@ def quantizer(name: str, table: Codebook) -> Callable[..., QTensor]:
         Source: BitMoD, Chen et al., HPCA 2025, arXiv 2411.11745, section III.
         """
         flat = _group_scales.matrix(w)
-        size, _ = _group_scales.magnitudes(name, flat, group_size=group_size, pad=pad)
+        size = check_group_size(flat.shape[1], group_size, pad)
         scales, error = candidates(flat, size, table)
         select = error.argmin(axis=0)
         real = np.take_along_axis(scales, select[None], axis=0)[0]

@@ -4,41 +4,44 @@ import numba
 import numpy as np
 
 from hwsim.kernels._jit import jit
+from hwsim.kernels.nearest import reach
 
 
 @jit(parallel=True)
 def errors(
-    x: np.ndarray, group_size: int, grids: np.ndarray, low: float, high: float, scales: np.ndarray, sums: np.ndarray
-) -> None:
-    """Scales[C, N, G] = max|x| / max|grid|, clamped; sums[C, N, G] of squared errors on the nearest values.
+    x: np.ndarray, largest: np.ndarray, group_size: int, grids: np.ndarray, low: float, high: float,
+    scales: np.ndarray, sums: np.ndarray,
+) -> None:  # fmt: skip
+    """Scales[C, N, G] = largest / max|grid|, clamped; sums[C, N, G] of squared errors on the nearest values.
 
-    Grids [C, E] ascend; a tie goes to the lower value.
+    Grids [C, E] ascend; a tie goes to the lower value. Largest is max|x| [N, G].
     """
     tables, size = grids.shape
+    width = 1
+    while width < group_size:
+        width *= 2
     for n in numba.prange(x.shape[0]):
-        ratio = np.empty(group_size)
-        value = np.empty(group_size)
-        previous = 0.0
+        value = np.empty(group_size, x.dtype)
+        square = np.zeros(width)
         for group in range(scales.shape[2]):
             start = group * group_size
-            length = min(group_size, x.shape[1] - start)
-            most = 0.0
-            for i in range(length):
-                most = max(most, np.float64(abs(x[n, start + i])))
+            part = x[n, start : min(start + group_size, x.shape[1])]
+            length = part.size
             for c in range(tables):
-                scale = min(max(most / max(-grids[c, 0], grids[c, size - 1]), low), high)
-                if c == 0 or scale != previous:
-                    for i in range(length):
-                        ratio[i] = np.float64(x[n, start + i]) / scale
-                previous = scale
+                scale = min(max(largest[n, group] / max(-grids[c, 0], grids[c, size - 1]), low), high)
                 value[:length] = grids[c, 0]
                 for e in range(size - 1):
-                    middle = (grids[c, e] + grids[c, e + 1]) / 2
-                    step = grids[c, e + 1] - grids[c, e]
+                    limit = reach((grids[c, e] + grids[c, e + 1]) / 2, scale, x)
+                    step = x.dtype.type(grids[c, e + 1] - grids[c, e])
                     for i in range(length):
-                        value[i] += step if ratio[i] > middle else 0.0
-                total = 0.0
+                        value[i] += step if part[i] > limit else x.dtype.type(0)
                 for i in range(length):
-                    total += (np.float64(x[n, start + i]) - value[i] * scale) ** 2
+                    square[i] = (np.float64(part[i]) - np.float64(value[i]) * scale) ** 2
+                square[length:] = 0
+                half = width // 2
+                while half:  # in pairs, so that the sum takes vector instructions
+                    for i in range(half):
+                        square[i] += square[half + i]
+                    half //= 2
                 scales[c, n, group] = scale
-                sums[c, n, group] = total
+                sums[c, n, group] = square[0]

@@ -22,8 +22,9 @@ def encode(
     for n in numba.prange(x.shape[0]):
         for group in range(scale.shape[1]):
             factor = np.float64(scale[n, group])
-            for k in range(group * group_size, min((group + 1) * group_size, x.shape[1])):
-                bits = np.float64(np.float64(x[n, k]) / factor).view(np.int64)
+            part = x[n, group * group_size : min((group + 1) * group_size, x.shape[1])]
+            for i in range(part.size):
+                bits = np.float64(np.float64(part[i]) / factor).view(np.int64)
                 magnitude = np.float64(min(np.int64(bits & 0x7FFFFFFFFFFFFFFF).view(np.float64), 2.0**512))
                 # The exponent field of a float64 picks the step; adding 2**52 steps rounds to it.
                 exponent = max((magnitude.view(np.int64) >> 52) - 1023, lowest)
@@ -38,4 +39,4 @@ def encode(
                     code -= (code & 1) and (rounded - anchor) - magnitude == anchor * 2.0**-53
                 code = min(code, top)
                 negative = bits < 0 and (signed_zero or code != 0)
-                codes[n, k] = code | (sign_bit if negative else 0)
+                codes[n, group * group_size + i] = code | (sign_bit if negative else 0)

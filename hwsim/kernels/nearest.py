@@ -10,14 +10,41 @@ CHUNK = 256
 
 
 @jit(parallel=True)
-def largest(x: np.ndarray, group_size: int, out: np.ndarray) -> None:
-    """Out[N, G]: the largest |x| of each group of a row."""
-    for n in numba.prange(x.shape[0]):
+def largest(bits: np.ndarray, magnitude: int, group_size: int, out: np.ndarray) -> None:
+    """Out[N, G]: the largest of ``bits & magnitude`` in each group of a row.
+
+    Of floating-point numbers viewed as integers, ``magnitude`` all ones but the sign, this is the largest
+    |x| - by integer comparisons, which compilers turn into vector instructions.
+    """
+    for n in numba.prange(bits.shape[0]):
         for group in range(out.shape[1]):
-            most = abs(x[n, group * group_size])
-            for k in range(group * group_size, min((group + 1) * group_size, x.shape[1])):
-                most = max(most, abs(x[n, k]))
+            part = bits[n, group * group_size : min((group + 1) * group_size, bits.shape[1])]
+            most = part[0] & magnitude
+            for i in range(part.size):
+                most = max(most, part[i] & magnitude)
             out[n, group] = most
+
+
+@jit()
+def reach(limit: float, factor: float, like: np.ndarray) -> float:
+    """The largest number t of the dtype of ``like`` with ``t / factor <= limit`` in float64.
+
+    ``x > t`` is then exactly ``x / factor > limit``, without a division.
+    """
+    if factor == np.inf:
+        return like.dtype.type(np.inf if limit >= 0 else -np.inf)
+    down, up = like.dtype.type(-np.inf), like.dtype.type(np.inf)
+    if abs(limit) < 2.0**-1000:  # 0, or the number next below it
+        return like.dtype.type(0) if limit >= 0 else np.nextafter(like.dtype.type(0), down)
+    product = limit * factor
+    t = like.dtype.type(product)
+    if abs(np.float64(t) - product) > abs(product) * 2.0**-50:  # no rounding of the quotient matters
+        return t if t <= product else np.nextafter(t, down)
+    while np.float64(t) / factor > limit:
+        t = np.nextafter(t, down)
+    while t < up and np.float64(np.nextafter(t, up)) / factor <= limit:
+        t = np.nextafter(t, up)
+    return t
 
 
 @jit(parallel=True)
@@ -31,20 +58,19 @@ def encode(
     threshold is compared with every weight, which compilers turn into vector instructions.
     """
     for n in numba.prange(x.shape[0]):
-        ratio = np.empty(CHUNK)
-        below = np.empty(CHUNK, np.uint8)
+        below = np.empty(CHUNK, x.dtype)  # of one width with x, for the vector instructions
+        limits = np.empty(thresholds.shape[1], x.dtype)
         for group in range(scale.shape[1]):
-            factor = np.float64(scale[n, group])
             table = select[n, group]
+            for e in range(thresholds.shape[1]):
+                limits[e] = reach(thresholds[table, e], scale[n, group], x)
             end = min((group + 1) * group_size, x.shape[1])
             for start in range(group * group_size, end, CHUNK):
-                length = min(CHUNK, end - start)
-                for i in range(length):
-                    ratio[i] = np.float64(x[n, start + i]) / factor
-                    below[i] = 0
-                for e in range(thresholds.shape[1]):
-                    limit = thresholds[table, e]
-                    for i in range(length):
-                        below[i] += ratio[i] > limit
-                for i in range(length):
-                    codes[n, start + i] = order[table, below[i]]
+                part = x[n, start : min(start + CHUNK, end)]
+                below[: part.size] = 0
+                for limit in limits:
+                    for i in range(part.size):
+                        below[i] += x.dtype.type(1) if part[i] > limit else x.dtype.type(0)
+                row = order[table]
+                for i in range(part.size):
+                    codes[n, start + i] = row[np.int64(below[i])]
