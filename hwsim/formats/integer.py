@@ -28,11 +28,10 @@ def quantizer(bits: int) -> Callable[..., QTensor]:
         flat = w.reshape(w.shape[0], -1).astype(np.float64)
         size = check_group_size(flat.shape[1], group_size, pad)
         limit = (1 << (bits - 1)) - 1
-        scale = (group_max(flat, size) / limit).astype(np.float32)
-        scale[scale == 0] = 1
+        exact = group_max(flat, size) / limit
+        scale = np.where(exact > 0, np.maximum(exact, np.finfo(np.float32).tiny), 1).astype(np.float32)
         index = np.arange(flat.shape[1]) // size
-        exact = np.rint(flat / scale[:, index].astype(np.float64))
-        q = np.clip(exact, -limit, limit).astype(np.int64)  # a subnormal scale is a coarse one
+        q = np.rint(flat / scale[:, index].astype(np.float64)).astype(np.int64)
         return QTensor(
             format=f"int{bits}", shape=w.shape, codes=(q & ((1 << bits) - 1)).astype(np.uint8),
             code_bits=bits, codebook=codebook(bits), group_size=size, scale=scale,
