@@ -102,6 +102,14 @@ def test_all_zero_and_non_contiguous_tensors_are_taken(dtype):
         assert name == "binary" or not q.dequantize().any()
 
 
+@pytest.mark.parametrize("size", [1e-45, 2.66e-43, 1e-40, 1e-38, 1e37])
+def test_tiny_and_huge_weights_stay_within_half_a_step(size):
+    w = np.array([[size, -size, size / 3, 0]], dtype=np.float32)
+    for name in ("int2", "int4", "int8"):
+        q = hwsim.quantize(w, name)
+        assert (np.abs(q.dequantize().astype(np.float64) - w) <= q.scale.max() * 0.501).all()
+
+
 def test_a_qtensor_cannot_be_inconsistent():
     q = hwsim.quantize(np.ones((2, 4)), "int4")
     fields = {name: getattr(q, name) for name in q.__dataclass_fields__}

@@ -33,7 +33,7 @@ def largest(flat: np.ndarray, group_size: int) -> np.ndarray:
     """float64[N, G]: max|w| of each group."""
     bits = flat.view(np.int32 if flat.dtype == np.float32 else np.int64)
     out = np.empty((len(flat), -(-flat.shape[1] // group_size)), bits.dtype)
-    kernel.largest(bits, np.iinfo(bits.dtype).max, group_size, out)
+    kernel.largest(bits, int(np.iinfo(str(bits.dtype)).max), group_size, out)
     return out.view(flat.dtype).astype(np.float64)
 
 
