@@ -18,7 +18,7 @@ def stored_scale(values: np.ndarray, kind: str, largest_code: float) -> np.ndarr
     FormatError where ``largest_code`` times a scale would leave float32.
     """
     # A subnormal scale would be so coarse that the largest weight leaves its grid.
-    smallest = SMALLEST[kind] if kind in SMALLEST else 0.0
+    smallest = SMALLEST.get(kind, 0.0)
     rounded = stored(np.where(values == 0, 0, np.sign(values) * np.maximum(np.abs(values), smallest)), kind)
     if not (np.abs(rounded.astype(np.float64)) * largest_code < np.finfo(np.float32).max).all():
         raise FormatError("weights are too large: their grid exceeds float32")
