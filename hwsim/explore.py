@@ -51,7 +51,7 @@ def designs() -> list[Design]:
 def explore(networks: list[Network], points: list[Design], out: Path) -> pd.DataFrame:
     """Sweeps, and writes ``report.html``, ``results.parquet`` and ``energy.json`` into ``out``."""
     frame = sweep(networks, points, progress=True)
-    accuracy = {name: measured["hwsim"] for name, measured in digits.recorded().items()}
+    accuracy = {name: digits.recorded()[name]["hwsim"] for name in digits.networks()}
     frame["accuracy"] = frame["workload"].map(accuracy)
     write_results(frame, out / "results.parquet")
     write_energy(best_results(frame, networks), out / "energy.json")
