@@ -74,14 +74,15 @@ def load(
     Raises NetworkError for a value that the model does not take, FormatError for an unknown format.
     """
     model = describe(name)
+    stage = _stage(name, model, stage)
     chosen = Options(
-        stage=_stage(name, model, stage), batch=batch, context=_context(name, model, context), generate=generate,
+        stage=stage, batch=batch, context=_context(name, model, stage, context), generate=generate,
         weights=weights, group_size=group_size, kv_bits=kv_bits, activation_bits=activation_bits,
         distribution=distribution, seed=seed, distinct=distinct,
     )  # fmt: skip
-    if generate != 1 and chosen.stage != "decode":
+    if generate != 1 and stage != "decode":
         raise NetworkError(f"workload {name!r}: generate goes with stage 'decode'")
-    words = [name, chosen.stage, str(chosen.context or ""), f"x{generate}" if generate > 1 else "", weights]
+    words = [name, stage, str(chosen.context or ""), f"x{generate}" if generate > 1 else "", weights]
     return Workload(
         name=" ".join(filter(None, words)), layers=build(model.blocks(chosen), chosen), batch=batch,
         cache_bits=model.cache_elements(chosen) * kv_bits,
@@ -98,9 +99,12 @@ def _stage(name: str, model: Model, stage: str | None) -> str:
     return stage
 
 
-def _context(name: str, model: Model, context: int | None) -> int:
+def _context(name: str, model: Model, stage: str, context: int | None) -> int:
+    fixed = stage == "encode" or not model.context
     if context is None:
-        return model.context
-    if not model.context:
-        raise NetworkError(f"workload {name!r} takes no context: its input has one size")
+        return 0 if fixed else model.context
+    if fixed:
+        raise NetworkError(f"workload {name!r} takes no context here: its input has one size")
+    if context == 0:
+        raise NetworkError("context = 0: accepted are positive whole numbers")
     return context
