@@ -192,6 +192,8 @@ class Result:
     def assumptions(self) -> list[str]:
         """What the reader must know before trusting a figure, one sentence each."""
         notes = [f"{layer.name}: assumed {layer.assumed}" for layer in self.layers if layer.assumed]
+        if self.design.left_out:
+            notes.append(f"left out: {', '.join(self.design.left_out)}")
         for part in self.parts:
             if part.critical_path_ns and part.critical_path_ns * self.design.clock_mhz > 1000:
                 notes.append(

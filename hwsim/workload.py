@@ -37,6 +37,7 @@ class MatmulLayer:
         assumed: what is assumed because no tensor or calibration was given; empty otherwise.
         repeat: how often the layer runs, each time with other activations and weights like these.
         dynamic: the second operand is made at run time (attention): no weights.
+        together: so many of the repetitions belong to one layer of the model (the heads of attention).
     """
 
     name: str
@@ -51,6 +52,7 @@ class MatmulLayer:
     assumed: str = ""
     repeat: int = 1
     dynamic: bool = False
+    together: int = 1
 
     @property
     def matmuls(self) -> int:
@@ -205,7 +207,7 @@ def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
         activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
         activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
         assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
-        dynamic=isinstance(operator, DynamicMatmul),
+        dynamic=isinstance(operator, DynamicMatmul), together=repeat,
     )  # fmt: skip
 
 
