@@ -8,6 +8,8 @@ import functools
 
 import numpy as np
 
+from hwsim.kernels import look_up as kernel
+
 SCHEMES = ("booth", "twos_complement")
 
 
@@ -38,4 +40,6 @@ def _table(bits: int, scheme: str) -> np.ndarray:
 
 def count(values: np.ndarray, bits: int, scheme: str) -> np.ndarray:
     """uint8 array: non-zero terms of each of ``values`` (integers of ``bits``)."""
-    return _table(bits, scheme)[values.astype(np.int16) + (1 << (bits - 1))]
+    counts = np.empty(values.shape, np.uint8)
+    kernel.shared(values.reshape(-1), 1 << (bits - 1), _table(bits, scheme), counts.reshape(-1))
+    return counts
