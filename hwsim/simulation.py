@@ -26,7 +26,7 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
     """Latency, energy and area of ``workload`` on ``design``.
 
     A Network is taken with ``batch`` inputs at once; a Workload knows its own. Weights that are not in
-    memory are made layer by layer and dropped; ``progress`` shows how far it is. Compute cycles are exactly those of the
+    memory are made layer by layer and dropped; ``progress`` shows a bar. Compute cycles are exactly those of the
     RTL; the memory side is an approximation (docs/simulation.md). Raises FormatError if a
     datapath cannot take a layer, TechnologyError if a figure is missing.
     """

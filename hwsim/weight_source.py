@@ -13,7 +13,7 @@ from hwsim.codebook import frozen
 from hwsim.errors import NetworkError, nearest
 from hwsim.formats import quantize
 from hwsim.lowering import lower
-from hwsim.qtensor import QTensor
+from hwsim.qtensor import Array, QTensor
 
 Distribution = Literal["gaussian", "uniform"]
 DISTRIBUTIONS: dict[str, str] = {
@@ -122,7 +122,7 @@ def _resampled(q: QTensor, source: Drawn) -> QTensor:
     turns = rng.integers(q.k // unit if q.k % unit == 0 else 1, size=source.n)
     group = (np.arange(q.groups) + (turns[:, None] if q.groups > 1 else 0)) % q.groups
 
-    def at_groups(array: np.ndarray | None) -> np.ndarray | None:
+    def at_groups(array: Array) -> Array:
         if array is None:
             return None
         spread = np.broadcast_to(array, (*array.shape[:-2], q.n, q.groups))

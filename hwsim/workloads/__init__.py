@@ -4,7 +4,6 @@ A file ``hwsim/data/workloads/NAME.yaml`` holds the dimensions and where they co
 they are needed; the real ones have the same shapes.
 """
 
-import dataclasses
 import functools
 from importlib import resources
 

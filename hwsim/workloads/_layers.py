@@ -122,7 +122,7 @@ def _layer(layer: Layer, name: str, repeat: int, stream: int, options: Options) 
         group_size=None if dynamic else options.group_size, distribution=options.distribution, seed=options.seed,
         stream=stream,
     )  # fmt: skip
-    inputs = None if dynamic else layer.inputs
+    inputs = layer.inputs if isinstance(layer, Linear) else None
     return MatmulLayer(
         name=name, m=layer.m, n=layer.n, k=layer.k, weights=(source,),
         input_elements=layer.m * layer.k if inputs is None else inputs, activation_bits=bits,

@@ -54,7 +54,9 @@ class Decoder:
         rows, steps = options.batch * tokens, len(contexts)
         head = self.hidden // self.heads
         kv = head * self.kv_heads
-        norms = [Host(f"norm{i}", self.norm, rows * self.hidden, steps, channels=self.hidden) for i in range(2)]
+        norms = [
+            Host(f"{at}_norm", self.norm, rows * self.hidden, steps, channels=self.hidden) for at in ("attn", "mlp")
+        ]
         layers: list[Layer] = [norms[0], *projections(rows, self.hidden, kv, steps)]
         if self.rotary:
             turned = round((self.heads + self.kv_heads) * head * self.rotary)
@@ -65,7 +67,7 @@ class Decoder:
         layers += [Linear("o_proj", rows, self.hidden, self.hidden, steps), _add("attn_add", rows, self.hidden, steps)]
         if self.norms_per_block == 2:
             layers.append(norms[1])
-        layers += self._feed_forward(rows, steps) + [_add("mlp_add", rows, self.hidden, steps)]
+        layers += [*self._feed_forward(rows, steps), _add("mlp_add", rows, self.hidden, steps)]
         last = (
             Host("final_norm", self.norm, rows * self.hidden, steps, channels=self.hidden),
             Linear("lm_head", rows, self.vocab, self.hidden, steps),
