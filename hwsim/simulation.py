@@ -22,6 +22,7 @@ from hwsim.technology import SramFigures, Technology
 from hwsim.weight_source import WeightSource
 from hwsim.workload import HostLayer, MatmulLayer, Workload
 
+
 def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, progress: bool = False) -> Result:
     """Latency, energy and area of ``workload`` on ``design``.
 
@@ -77,7 +78,8 @@ def measure(w: QTensor | WeightSource, datapath: Datapath, array: Array) -> Meas
     if key not in _MEASURED:
         if len(_MEASURED) >= _MEASURED_LIMIT:
             _MEASURED.clear()
-        _MEASURED[key] = _measure(w.tensor() if isinstance(w, WeightSource) and datapath.needs_values else w, datapath, array)
+        made = w.tensor() if isinstance(w, WeightSource) and datapath.needs_values else w
+        _MEASURED[key] = _measure(made, datapath, array)
     return _MEASURED[key]
 
 

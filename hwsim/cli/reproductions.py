@@ -86,9 +86,7 @@ def _ratios(ratios: pd.DataFrame) -> Table:
 
 
 def _left_out(frame: pd.DataFrame) -> Table:
-    rows = [
-        (row.counted, f"{row.cycles_percent:+.2f} %", f"{row.energy_percent:+.2f} %") for row in frame.itertuples()
-    ]
+    rows = [(row.counted, f"{row.cycles_percent:+.2f} %", f"{row.energy_percent:+.2f} %") for row in frame.itertuples()]
     return Table(("Counted", "Cycles", "Energy"), rows, frozenset({1, 2}))
 
 

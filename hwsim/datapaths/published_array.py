@@ -27,6 +27,8 @@ class PublishedArray(Rule):
         lanes: consecutive k per step.
         serial: a step takes a cycle per term of two weight bits, a broken bit not counting; else one cycle.
         weight_bits: what memory holds per weight, scales and the like included.
+        selector_bits: per weight, beside them: what names the special value of a group.
+        selectors: memory holds them.
         kv_bits: likewise per key or value.
         kv_as_weights: keys and values take as many cycles as weights, whatever their width.
         activation_bits: per activation and result.
@@ -39,6 +41,8 @@ class PublishedArray(Rule):
     lanes: int = 1
     serial: bool = False
     weight_bits: float = 16.0
+    selector_bits: float = 0.0
+    selectors: bool = True
     kv_bits: float = 16.0
     kv_as_weights: bool = False
     activation_bits: int = 16
@@ -54,17 +58,25 @@ class PublishedArray(Rule):
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
         schema.check_range(self, 1, 32, "weight_bits", "kv_bits", "activation_bits")
+        schema.check_range(self, 0, 1, "selector_bits")
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """See `Datapath.left_out`."""
-        counted = {"fill and drain": self.fill_drain, "term encoder": self.term_encoder or not self.serial}
+        counted = {
+            "fill and drain": self.fill_drain,
+            "term encoder": self.term_encoder or not self.serial,
+            "selector bits": self.selectors or not self.selector_bits,
+        }
         return tuple(name for name, counts in counted.items() if not counts)
 
     def stored(self, layer: MatmulLayer) -> MatmulLayer:
         """See `Datapath.stored`: operands of this array's widths, without values."""
-        stored = self.kv_bits if layer.dynamic else self.weight_bits
-        bits = self.weight_bits if self.kv_as_weights else stored
+        bits = stored = self.kv_bits
+        if not layer.dynamic:
+            bits, stored = self.weight_bits, self.weight_bits + self.selectors * self.selector_bits
+        elif self.kv_as_weights:
+            bits = self.weight_bits
         shape = WeightShape(n=layer.n, k=layer.k, stored_bits=stored, bits=bits)
         return dataclasses.replace(
             layer, weights=(shape,) * len(layer.weights), activation_bits=self.activation_bits,
@@ -82,8 +94,8 @@ class PublishedArray(Rule):
         return math.ceil(math.floor(bits) / TERM_BITS) if self.serial else 1
 
     def stats(self, w: Operand | WeightShape, array: Array) -> Stats:
-        """See `Datapath.stats`: the cycles of a step, of a tensor's by its stored bits."""
-        bits = w.bits if isinstance(w, WeightShape) else w.bits_per_weight
+        """See `Datapath.stats`: the cycles of a step."""
+        bits = w.bits if isinstance(w, WeightShape) else w.integer_bits
         return Stats(values=np.array([self.step_cycles(bits)], dtype=np.int64))
 
     def params(self, array: Array) -> np.ndarray:
@@ -92,7 +104,7 @@ class PublishedArray(Rule):
 
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
-        parameters = {"pe": self.pe, "term_encoder": int(self.term_encoder and self.serial)}
+        parameters: dict[str, float | str] = {"pe": self.pe, "term_encoder": int(self.term_encoder and self.serial)}
         return (Component("published_array.pe", array.rows * array.cols, parameters),)
 
     def peak_macs(self, w: Operand | WeightShape, array: Array) -> float:

@@ -34,8 +34,6 @@ PAIRS = (
 )  # fmt: skip
 COUNTERPART_WEIGHTS = {"prefill": "bitmod_fp4", "decode": "bitmod_fp3"}
 GROUP_SIZE = 128
-SELECTOR_BITS = 2
-"""Bits per group of weights that name its special value; published figures do not charge them."""
 
 
 def points(versions: Sequence[int] = VERSIONS, progress: bool = False) -> pd.DataFrame:
@@ -70,7 +68,9 @@ def _run(listed: pd.DataFrame, what: str, progress: bool) -> pd.DataFrame:
         key = {name: point[name] for name in ("accelerator", "stage", "version", "weight_bits")}
         result = simulate(workload(point["workload"], point["stage"], point["version"]), design(**key))
         energy = result.energy_by_component()
-        rows.append((result.cycles, (energy["pe"] + energy["buffers"]) * 1e-6, result.energy_pj * 1e-6, result.verified))
+        rows.append(
+            (result.cycles, (energy["pe"] + energy["buffers"]) * 1e-6, result.energy_pj * 1e-6, result.verified)
+        )
     costs = pd.DataFrame(rows, columns=["cycles", "onchip_uj", "energy_uj", "verified"])
     keys = ["version", "accelerator", "model", "workload", "stage", "weight_bits"]
     return pd.concat([listed[keys], costs, listed.drop(columns=keys)], axis=1)
@@ -169,8 +169,9 @@ def left_out(progress: bool = False) -> pd.DataFrame:
 
     base = cost(lambda plain: plain)
     rows = [
-        (words, *(100 * (cost(switch) / base - 1))) for words, switch in track(list(SWITCHES.items()), "left out", progress)
-    ]  # fmt: skip
+        (words, *(100 * (cost(switch) / base - 1)))
+        for words, switch in track(list(SWITCHES.items()), "left out", progress)
+    ]
     return pd.DataFrame(rows, columns=["counted", "cycles_percent", "energy_percent"])
 
 
@@ -180,12 +181,6 @@ def _counting(name: str) -> Callable[[Design], Design]:
 
 def _with_datapath(**values: bool) -> Callable[[Design], Design]:
     return lambda plain: dataclasses.replace(plain, datapath=dataclasses.replace(plain.datapath, **values))
-
-
-def _with_selectors(plain: Design) -> Design:
-    assert isinstance(plain.datapath, PublishedArray)
-    bits = plain.datapath.weight_bits + SELECTOR_BITS / GROUP_SIZE
-    return dataclasses.replace(plain, datapath=dataclasses.replace(plain.datapath, weight_bits=bits))
 
 
 def _everything(plain: Design) -> Design:
@@ -199,7 +194,7 @@ SWITCHES: dict[str, Callable[[Design], Design]] = {
     "partial DRAM cycles": _counting("partial_dram_cycles"),
     "fill and drain": _with_datapath(fill_drain=True),
     "term encoder": _with_datapath(term_encoder=True),
-    "selector bits": _with_selectors,
+    "selector bits": _with_datapath(selectors=True),
     "all of these": _everything,
     "refetches per tile": lambda plain: dataclasses.replace(plain, refetch="tile"),
     "refetches and overlap per tile": lambda plain: dataclasses.replace(plain, refetch="tile", overlap="tile"),
@@ -239,4 +234,3 @@ def _data(name: str) -> pd.DataFrame:
     """A table of published figures."""
     with (resources.files("hwsim.data") / "reproductions" / name).open(encoding="utf-8") as file:
         return pd.read_csv(file)
-
