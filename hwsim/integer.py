@@ -5,7 +5,7 @@ The order of additions and the meaning of every width is in docs/hardware.md.
 
 import dataclasses
 import functools
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -20,9 +20,6 @@ SHARED_EVENTS = (
 )
 """What every integer array does beside its PEs; the last two of a datapath's events."""
 
-MAX_WEIGHT_BITS = 8
-"""Widest weight operand of any integer datapath."""
-
 MAX_EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
 
@@ -36,7 +33,7 @@ class IntegerDatapath(Datapath):
 
     Attributes:
         lanes: consecutive k that one PE takes per step.
-        weight_bits: width of the weight operand, 2..8.
+        weight_bits: width of the weight operand, 2..`MAX_WEIGHT_BITS`.
         activation_bits: width of the signed activation operand, 2..16.
         scale_bits: width of the signed group scale; 0 for none.
         offset_bits: width of the signed group offset; 0 for none.
@@ -54,10 +51,13 @@ class IntegerDatapath(Datapath):
     group_accumulator_bits: int = 32
     overflow: Literal["wrap", "saturate"] = "wrap"
 
+    MAX_WEIGHT_BITS: ClassVar[int] = 8
+    """Widest weight operand of the datapath."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
-        schema.check_range(self, 2, MAX_WEIGHT_BITS, "weight_bits")
+        schema.check_range(self, 2, self.MAX_WEIGHT_BITS, "weight_bits")
         schema.check_range(self, 2, 16, "activation_bits")
         schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
         schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")
@@ -66,6 +66,25 @@ class IntegerDatapath(Datapath):
     def scale_stage(self) -> int:
         """1 if a PE has the stage that applies group scales and offsets, else 0."""
         return int(self.scale_bits > 0 or self.offset_bits > 0)
+
+    @property
+    def scale_latency(self) -> int:
+        """Cycles from a group's sum to the tile's."""
+        return self.scale_stage
+
+    @property
+    def serial_scale(self) -> bool:
+        """Whether group scales are applied bit by bit."""
+        return False
+
+    @property
+    def operand_depth(self) -> int:
+        """Steps of operands that the array holds."""
+        return 1
+
+    def sync_domains(self, array: Array) -> int:
+        """How many parts of the array may be at different steps: 1, or one per column."""
+        return 1
 
     @property
     def register_bits(self) -> int:
@@ -83,7 +102,9 @@ class IntegerDatapath(Datapath):
         if w.integer_bits > self.weight_bits:
             raise refuse(
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
-                f"use weight_bits={w.integer_bits}" if w.integer_bits <= 8 else "use a format of at most 8 bits",
+                f"use weight_bits={w.integer_bits}"
+                if w.integer_bits <= self.MAX_WEIGHT_BITS
+                else f"use a format of at most {self.MAX_WEIGHT_BITS} bits",
             )
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)
@@ -150,7 +171,7 @@ class IntegerDatapath(Datapath):
         """The parts beside the PEs: operand registers and one requantizer per column."""
         operand_bits = self.lanes * (array.rows * self.activation_bits + array.cols * self.weight_bits)
         return (
-            Component("operand_register", 1, {"register_bits": operand_bits}),
+            Component("operand_register", 1, {"register_bits": operand_bits * self.operand_depth}),
             Component("requantizer", array.cols, {}),
         )
 
