@@ -86,5 +86,5 @@ class Recoder(Component):
         bits = with_borders(self.weight)
         digits = [bits[2 * i : 2 * i + 3] for i in range(self._positions)]
         nonzero = Cat(digit.any() & ~digit.all() for digit in digits)
-        shifts = [Cat(digit[0] == digit[1], C(i, 2)) for i, digit in enumerate(digits)]
+        shifts = [Cat(digit[0] == digit[1], C(i)) for i, digit in enumerate(digits)]
         return nonzero, shifts, Cat(digit[2] for digit in digits)
