@@ -139,7 +139,7 @@ def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leaka
         bound=max(bounds, key=lambda name: bounds[name]),
         utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * count,
         dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
-        events=tuple(events), assumed=layer.assumed,
+        events=tuple(events), assumed="; ".join(filter(None, (layer.assumed, design.datapath.assumed))),
     )  # fmt: skip
 
 
