@@ -61,7 +61,7 @@ class Component:
 
     name: str
     count: int
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float | str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -107,8 +107,13 @@ class ScheduledRule(Rule):
         """Cycles of the row tiles of int64[M, K] ``x`` with all column tiles; ``x`` has one row if it is not read."""
 
     @abstractmethod
-    def dense_cycles(self, w: Operand) -> int:
-        """Cycles of a pass on the same array if nothing were skipped."""
+    def full_cycles(self, w: Operand) -> int:
+        """Cycles of a pass with all its lanes if nothing is skipped."""
+
+    def dense_cycles(self, w: Operand, array: Array) -> int:
+        """Cycles of one row tile with all column tiles if nothing is skipped."""
+        tile = self.tile(w, array)
+        return -(-w.n // tile.cols) * (len(starts(w, tile)) - 1) * self.full_cycles(w)
 
     def least_cycles(self, w: Operand) -> int:
         """Cycles of the shortest pass: what `peak_macs` and so utilization refer to."""
@@ -147,7 +152,7 @@ class ScheduledRule(Rule):
         activations = np.zeros((1, w.k), dtype=np.int64)
         if self.reads_activations:
             activations = self._checked(x, w.k)
-        passes = (len(starts(w, tile)) - 1) * -(-w.n // tile.cols)
+        passes = -(-w.n // tile.cols) * (len(starts(w, tile)) - 1)
         total = self.tile_cycles(w, activations, tile)
         return Stats(values=np.array([tile.rows, -(-len(activations) // tile.rows), total, passes], dtype=np.int64))
 
@@ -173,7 +178,7 @@ class ScheduledRule(Rule):
 
     def component_parameters(self, array: Array) -> dict[str, float | str]:
         """What technology rows of this rule must match: those published hold for one configuration."""
-        return {"lanes": self.lanes}
+        return {"lanes": self.lanes, "activation_bits": self.activation_bits}
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: passes of `least_cycles`."""

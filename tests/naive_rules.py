@@ -125,10 +125,15 @@ def pragmatic(w, x, rule, rows, cols, bits, steps):
 
 
 def laconic(w, x, rule, rows, cols, bits, steps):
+    def terms(value):
+        return len(positions(value, rule))
+
     return sum(
-        max([1, *(len(positions(a[k], rule)) * len(positions(f[k], rule)) for a in windows for f in filters for k in step)])
-        for windows in tiles(x, rows) for filters in tiles(w, cols) for step in steps
-    )  # fmt: skip
+        max([1, *(terms(a[k]) * terms(f[k]) for a in windows for f in filters for k in step)])
+        for windows in tiles(x, rows)
+        for filters in tiles(w, cols)
+        for step in steps
+    )
 
 
 def walk(plane, window):

@@ -36,7 +36,7 @@ class Ant(ScheduledRule):
         cols = array.cols * (WIDTH // max(w.integer_bits, 4))
         return Tile(rows, cols, self.lanes) if self.stationary == "output" else Tile(1, cols, rows * self.lanes)
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """One."""
         return 1
 

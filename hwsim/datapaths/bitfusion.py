@@ -32,7 +32,7 @@ class BitFusion(ScheduledRule):
         """See `ScheduledRule.tile`: rows of units reduce."""
         return Tile(1, array.cols, array.rows * self.lanes * self.products(w))
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """One."""
         return 1
 

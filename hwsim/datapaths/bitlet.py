@@ -29,9 +29,13 @@ class Bitlet(ScheduledRule):
         super().__post_init__()
         schema.check_range(self, 0, 1024, "check_window")
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """One cycle per lane: a plane of ones only."""
         return self.lanes
+
+    def dense_cycles(self, w: Operand, array: Array) -> int:
+        """See `ScheduledRule.dense_cycles`: a pass with fewer lanes is over sooner."""
+        return -(-w.n // array.cols) * w.k
 
     def component_parameters(self, array: Array) -> dict[str, float | str]:
         """Lanes and window: see `ScheduledRule.component_parameters`."""

@@ -39,7 +39,7 @@ class BitVert(ScheduledRule):
         super().__post_init__()
         schema.check_range(self, 0, 1, "sensitive_fraction")
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """Bits of a weight."""
         return w.integer_bits
 

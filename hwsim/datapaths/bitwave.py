@@ -24,7 +24,7 @@ class BitWave(ScheduledRule):
     SOURCE = "Shi et al., HPCA 2024; rule of Chen et al. (BBS), MICRO 2024"
     EVENTS = pe_events("bitwave", "scheduler")
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """Bits of a weight."""
         return w.integer_bits
 

@@ -23,7 +23,7 @@ class Laconic(ActivationRule):
     SOURCE = "Sharify et al., arXiv 1805.04513"
     EVENTS = pe_events("laconic")
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """Bits of an activation times bits of a weight."""
         return self.activation_bits * w.integer_bits
 

@@ -34,7 +34,7 @@ class Loom(ActivationRule):
         if self.bits_per_cycle not in WIDTHS:
             raise DesignError(f"Loom.bits_per_cycle = {self.bits_per_cycle}: accepted are {WIDTHS}")
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """Beats of an activation times bits of a weight."""
         return -(-self.activation_bits // self.bits_per_cycle) * w.integer_bits
 

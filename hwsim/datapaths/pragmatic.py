@@ -41,7 +41,7 @@ class Pragmatic(ActivationRule):
         """See `ScheduledRule.reads_activations`."""
         return self.operand == "activations"
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """Bits of the serial operand."""
         return self.activation_bits if self.reads_activations else w.integer_bits
 

@@ -31,7 +31,7 @@ class ShapeShifter(ActivationRule):
         super().__post_init__()
         schema.check_range(self, 0, 1024, "run_ahead")
 
-    def dense_cycles(self, w: Operand) -> int:
+    def full_cycles(self, w: Operand) -> int:
         """Bits of an activation."""
         return self.activation_bits
 
