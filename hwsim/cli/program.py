@@ -10,6 +10,7 @@ import hwsim
 from hwsim.cli.formats import formats
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
+from hwsim.cli.rules import rules
 from hwsim.cli.simulations import simulate
 from hwsim.cli.sweeps import sweep
 from hwsim.errors import HwsimError
@@ -38,7 +39,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats):
+for command in (simulate, sweep, report, rtl, formats, rules):
     program.add_command(command)
 
 
