@@ -5,6 +5,7 @@ The order of additions and the meaning of every width is in docs/hardware.md.
 
 import dataclasses
 import functools
+import weakref
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -185,22 +186,40 @@ def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:
         raise FormatError(f"{datapath}: an activation lies outside signed {bits} bits")
 
 
-@functools.lru_cache(maxsize=4096)
 def worst_case(w: Operand, activation_bits: int) -> tuple[int, int]:
     """Largest |group sum| and |total| that activations of ``activation_bits`` can produce."""
-    largest = 1 << (activation_bits - 1)
+    if w not in _LARGEST_SUMS:
+        _LARGEST_SUMS[w] = _largest_sums(w)
+    group, total = _LARGEST_SUMS[w]
+    return group << (activation_bits - 1), total << (activation_bits - 1)
+
+
+_LARGEST_SUMS: "weakref.WeakKeyDictionary[Operand, tuple[int, int]]" = weakref.WeakKeyDictionary()
+"""Remembered as long as somebody else holds the tensor."""
+
+ROWS_AT_ONCE = 1 << 20
+"""Weights whose magnitudes are summed at a time: temporaries are eight times as large."""
+
+
+def _largest_sums(w: Operand) -> tuple[int, int]:
+    """Largest sum of magnitudes over a group, and scaled and with offsets over a row."""
     offset = 0 if w.offset is None else int(np.abs(w.offset.astype(np.int64)).max())
     scale = int(np.abs(w.scale.astype(np.int64)).max())
-    loose = ((1 << w.integer_bits) * scale + offset) * w.k * largest
+    loose = ((1 << w.integer_bits) * scale + offset) * w.k
     if loose >= 1 << 62:  # the sums below would leave int64
         return loose, loose
     starts = np.arange(0, w.k, w.group_size)
-    group = np.add.reduceat(np.abs(w.integers.astype(np.int64)), starts, axis=1) * largest
     length = np.diff(np.append(starts, w.k))
-    scaled = np.abs(w.scale.astype(np.int64)) * group
-    if w.offset is not None:
-        scaled = scaled + np.abs(w.offset.astype(np.int64)) * length * largest
-    return int(group.max()), int(scaled.sum(axis=1).max())
+    largest = total = 0
+    rows = max(1, ROWS_AT_ONCE // w.k)
+    for low in range(0, w.n, rows):
+        chosen = slice(low, low + rows)
+        group = np.add.reduceat(np.abs(w.integers[chosen].astype(np.int64)), starts, axis=1)
+        scaled = np.abs(w.scale[chosen].astype(np.int64)) * group
+        if w.offset is not None:
+            scaled += np.abs(w.offset[chosen].astype(np.int64)) * length
+        largest, total = max(largest, int(group.max())), max(total, int(scaled.sum(axis=1).max()))
+    return largest, total
 
 
 def _offset(w: Operand) -> np.ndarray:

@@ -191,7 +191,11 @@ class Result:
 
     def assumptions(self) -> list[str]:
         """What the reader must know before trusting a figure, one sentence each."""
-        notes = [f"{layer.name}: assumed {layer.assumed}" for layer in self.layers if layer.assumed]
+        assumed: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.assumed:
+                assumed.setdefault(layer.assumed, []).append(layer.name)
+        notes = [f"{', '.join(names)}: assumed {text}" for text, names in assumed.items()]
         for part in self.parts:
             if part.critical_path_ns and part.critical_path_ns * self.design.clock_mhz > 1000:
                 notes.append(

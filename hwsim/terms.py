@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from hwsim.codebook import signed_digits
+from hwsim.kernels import look_up as kernel
 from hwsim.qtensor import QTensor
 
 Scheme = Literal["booth", "twos_complement", "naf"]
@@ -74,4 +75,6 @@ def count(values: np.ndarray, bits: int, scheme: Scheme) -> np.ndarray:
     """uint8 array: non-zero terms of each of ``values`` (integers of ``bits`` <= 61)."""
     if bits > WIDEST_TABLE:
         return _count(values.astype(np.int64), bits, scheme)
-    return _table(bits, scheme)[values.astype(np.int32) + (1 << (bits - 1))]
+    counts = np.empty(values.shape, np.uint8)
+    kernel.shared(values.reshape(-1), 1 << (bits - 1), _table(bits, scheme), counts.reshape(-1))
+    return counts
