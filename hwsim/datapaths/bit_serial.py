@@ -49,7 +49,8 @@ class BitSerial(IntegerDatapath):
         schema.check_range(self, 1, 64, "fifo_depth")
         if self.fifo_depth > 1 and self.skip == "none":
             raise DesignError(
-                f"bit_serial: fifo_depth={self.fifo_depth} needs skip='zero'; without skipping all columns take equally long"
+                f"bit_serial: fifo_depth={self.fifo_depth} needs skip='zero'; "
+                "without skipping all columns take equally long"
             )
         if self.serial_scale and (not self.scale_bits or self.offset_bits):
             raise DesignError("bit_serial: dequantization='serial' needs scale_bits > 0 and offset_bits = 0")
@@ -58,9 +59,7 @@ class BitSerial(IntegerDatapath):
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
         counts = terms.count(w.integers, w.integer_bits, self.scheme)
         fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
-        values = kernels.stats(
-            counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
-        )
+        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency)
         return Stats(values=values)
 
     def params(self, array: Array) -> np.ndarray:
