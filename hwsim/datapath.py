@@ -96,6 +96,11 @@ class Datapath(ABC):
     def __post_init__(self) -> None:
         schema.check_types(self)
 
+    @property
+    def assumed(self) -> str:
+        """What cycles assume because no tensor tells it; empty if nothing. Results show it."""
+        return ""
+
     @classmethod
     def name(cls) -> str:
         """The datapath's name: that of its module."""

@@ -211,6 +211,13 @@ class Result:
             )  # fmt: skip
             if names:
                 notes.append(f"energies with status {status!r}: {', '.join(names)}")
+        guessed = [part.name for part in self.parts if part.row.status == "assumed"]
+        if guessed:
+            notes.append(f"areas with status 'assumed': {', '.join(guessed)}")
+        rows = [event.row for layer in self.layers for event in layer.events if event.row]
+        nodes = {row.node for row in [*rows, *(part.row for part in self.parts)] if row.node}
+        if len(nodes) > 1:
+            notes.append(f"figures of {' and '.join(sorted(nodes))} nm are added as published, not scaled to one node")
         return notes
 
     def to_plain(self) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from hwsim import technology
 from hwsim.datapath import Array, Datapath
 from hwsim.design import Design
-from hwsim.errors import DesignError, FormatError
+from hwsim.errors import DesignError, FormatError, TechnologyError
 from hwsim.kernels import mapping as mapping_kernels
 from hwsim.kernels import tiles
 from hwsim.mapping import Mapping, map_matmul
@@ -21,6 +21,8 @@ from hwsim.result import EventCount, LayerResult, Part, Result
 from hwsim.technology import SramFigures, Technology
 from hwsim.weight_source import WeightSource
 from hwsim.workload import HostLayer, MatmulLayer, Workload
+
+Figure = TypeVar("Figure")
 
 
 def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, progress: bool = False) -> Result:
@@ -176,7 +178,7 @@ def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leaka
         bound=max(bounds, key=lambda name: bounds[name]),
         utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * layer.matmuls,
         dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
-        events=tuple(events), assumed=layer.assumed,
+        events=tuple(events), assumed="; ".join(filter(None, (layer.assumed, design.datapath.assumed))),
     )  # fmt: skip
 
 
@@ -236,10 +238,26 @@ def _datapath_events(
     parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
     for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
         named = dict(zip(event.features, map(float, values), strict=False))
-        energy = tech.energy(event.component, event.action, parameters[event.component], event.features)
+        energy = _figure(
+            design.datapath, tech.energy, event.component, event.action, parameters[event.component], event.features
+        )
         yield EventCount(
             "pe", event.component, event.action, int(count), energy.per_action_pj(named), energy.row, named
         )
+
+
+def _figure(datapath: Datapath, look_up: Callable[..., Figure], *arguments: object) -> Figure:
+    """``look_up(*arguments)``; nothing can measure what a cost-only rule lacks, so its error names no command."""
+    try:
+        return look_up(*arguments)
+    except TechnologyError as error:
+        if datapath.verified == "rtl":
+            raise
+        missing = str(error).partition(";")[0]
+        raise TechnologyError(
+            f"{missing}; {datapath.name()} is a cost-only rule without RTL to measure: only published figures, given "
+            "as rows of the table, tell its energy and area (hwsim rules counts its cycles without them)"
+        ) from None
 
 
 def _memory_events(
@@ -296,7 +314,7 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
     parts = []
     for datapath, array in sorted(arrays, key=repr):
         for part in datapath.components(array):
-            area = tech.area(part.name, part.parameters)
+            area = _figure(datapath, tech.area, part.name, part.parameters)
             parts.append(
                 Part(
                     part.name,

@@ -1,4 +1,4 @@
-"""The command line: ``hwsim simulate | sweep | report | rtl | formats | workloads | reproduce``."""
+"""The command line: ``hwsim simulate | sweep | report | rtl | formats | rules | workloads | reproduce``."""
 
 from hwsim.cli.program import main
 

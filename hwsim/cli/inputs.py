@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -96,6 +97,22 @@ def network(name: str) -> Network:
     if Path(name).exists() or _is_path(name):
         return Network.load(name)
     raise NetworkError(f"no network file and no shipped network {name!r}; {nearest(name, digits.networks())}")
+
+
+SEED = 0
+
+
+def samples(network: Network, count: int) -> np.ndarray:
+    """``count`` inputs: held-out images for a shipped network, else uniform over the input's range."""
+    if is_shipped(network):
+        return digits.held_out(network)[0][:count]
+    source, rng = network.input, np.random.default_rng(SEED)
+    return rng.uniform(source.low, source.high, (count, *source.shape)) * source.scale
+
+
+def is_shipped(network: Network) -> bool:
+    """Whether ``network`` is the shipped one of its name."""
+    return network.name in digits.networks() and digits.load(network.name).hash == network.hash
 
 
 def design(name: str | None) -> Design:

@@ -11,6 +11,7 @@ from hwsim.cli.formats import formats
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
 from hwsim.cli.reproductions import reproduce
+from hwsim.cli.rules import rules
 from hwsim.cli.simulations import simulate
 from hwsim.cli.sweeps import sweep
 from hwsim.cli.workloads import workloads
@@ -40,7 +41,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, workloads, reproduce):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads, reproduce):
     program.add_command(command)
 
 

@@ -51,7 +51,7 @@ def bitmod(version: str | None, csv: Path | None, as_json: bool) -> None:
     output.print_table(_left_out(left_out), "If it counted: BitMoD-LY, generative, 2025")
     output.print_table(_counterpart(counterpart, points), "BitMoD's weights on our verified bit-serial array")
     output.print_line(
-        "everything counts there, FP4 takes the terms of its Booth digits, energies are of another technology (45 nm)"
+        "there everything counts, activations are integers of 16 bits, and energies are those of another technology (45 nm)"
     )
     if csv:
         output.print_line(f"wrote {csv}")
