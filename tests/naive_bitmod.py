@@ -1,4 +1,4 @@
-"""BitMoD's cost model (HPCA 2025 and its simulator) written straight from its description, one layer after the other."""
+"""BitMoD's cost model (HPCA 2025 and its simulator) written straight from its description, layer by layer."""
 
 import math
 from fractions import Fraction

@@ -165,7 +165,7 @@ def test_with_fill_and_drain_it_is_our_verified_arrays_without_scales(m, n, k, r
 
 
 def test_every_switch_counts_something():
-    """The 40 heads of Llama-2-13B leave a last DRAM cycle half used in 2024's attention; a prefill is bound by compute."""
+    """In 2024's attention the 40 heads of Llama-2-13B leave a last DRAM cycle half used; compute bounds a prefill."""
     points = [("llama-2-13b", "decode", 3.0625), ("opt-1.3b", "prefill", 4.0625)]
 
     def cost(switch):
