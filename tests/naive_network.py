@@ -33,6 +33,14 @@ def _weights(weight):
     full = np.zeros(weight.codes.shape, dtype=np.int64)
     for n, k in itertools.product(*map(range, full.shape)):
         group = k // weight.group_size
+        if weight.plane_weights is not None:
+            signed = weight.plane_alphabet == "+-1"
+            for plane, values in enumerate(weight.plane_weights):
+                bit = int(weight.codes[n, k]) >> plane & 1
+                step = int(values[n % len(values), group % values.shape[1]])
+                full[n, k] += int(weight.scale[n, group]) * (2 * bit - 1 if signed else bit) * step
+            full[n, k] += 0 if weight.offset is None else int(weight.offset[n, group])
+            continue
         table = 0 if weight.select is None else weight.select[n % len(weight.select), group % weight.select.shape[1]]
         full[n, k] = int(weight.scale[n, group]) * int(weight.codebook.values[table, weight.codes[n, k]])
         if weight.offset is not None:
@@ -42,6 +50,8 @@ def _weights(weight):
 
 def _quantize(sums, quantizer):
     """``sums`` int64[..., N] through the output quantizer."""
+    if quantizer.sum_shift:
+        sums = np.floor_divide(sums + (1 << (quantizer.sum_shift - 1)), 1 << quantizer.sum_shift)
     total = sums + quantizer.bias.astype(np.int64)
     assert np.abs(total).max(initial=0) < 1 << 31
     if quantizer.threshold:

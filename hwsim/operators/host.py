@@ -31,6 +31,10 @@ class Requantize(HostOperator):
 
     quantizer: Quantizer
 
+    def __post_init__(self) -> None:
+        if self.quantizer.sum_shift:
+            raise NetworkError("Requantize: sum_shift belongs to matmuls of weights beyond 8 bits")
+
     def output_shape(self, *shapes: Shape) -> Shape:
         if not shapes[0] or shapes[0][0] != len(self.quantizer.bias):
             raise NetworkError(f"input of shape {shapes[0]} for {len(self.quantizer.bias)} quantizer channels")

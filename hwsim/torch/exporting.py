@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from hwsim.datapaths.mac import Mac
-from hwsim.design import Design
 from hwsim.errors import ExportError, FormatError, HwsimError
 from hwsim.inference import trace as run_trace
 from hwsim.network import Network
@@ -73,10 +71,9 @@ def export(
 
 def _with_statistics(network: Network, samples: np.ndarray) -> Network:
     """``network`` with the activation statistics of ``samples`` in every matmul."""
-    design = Design(datapath=Mac(scale_bits=16, offset_bits=16))
     values: dict[str, np.ndarray] = {}
     nodes = []
-    for node, value in run_trace(network, design, samples):
+    for node, value in run_trace(network, None, samples):
         operator: Any = node.operator
         if isinstance(operator, Matmul):
             rows = [x for x, _ in operator.operands(*(values[name] for name in node.inputs))]

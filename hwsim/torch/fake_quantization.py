@@ -75,7 +75,10 @@ def _rounded(value: torch.Tensor, scale: float, low: int, high: int) -> Scaled:
 def _quantized(sums: torch.Tensor, unit: np.ndarray, quantizer: Quantizer) -> Scaled:
     """``sums`` [batch, N, ...] of ``unit`` [N] per integer, through bias and grid or threshold."""
     shape = (1, -1, *[1] * (sums.ndim - 2))
+    unit = unit * 2.0**quantizer.sum_shift
     step = torch.tensor(unit).reshape(shape)
+    if quantizer.sum_shift:
+        sums = torch.floor(sums / step + (0.5 + TIE)) * step
     bias = torch.tensor(quantizer.bias.astype(np.float64)).reshape(shape)
     if quantizer.threshold:
         # Sums are whole multiples of the step: half a step keeps ties clear of float errors.

@@ -11,7 +11,6 @@ import torch
 from torch import fx, nn
 
 from hwsim.errors import ExportError, FormatError, nearest
-from hwsim.integer import MAX_WEIGHT_BITS
 from hwsim.qtensor import QTensor
 from hwsim.torch import attention, translation
 from hwsim.torch.calls import Call, Translated, unsupported
@@ -133,14 +132,8 @@ def _quantize_products(
                 chosen = WeightFormat.parse(weights if override is None else override)
                 quantized[path] = chosen.quantize(module.weight)
                 module.weight.data = torch.tensor(quantized[path].dequantize()).to(module.weight)
-            width = quantized[path].integer_bits
         except FormatError as error:
             raise ExportError(f"{path}: {error}") from None
-        if width > MAX_WEIGHT_BITS:
-            raise ExportError(
-                f"{path}: weights of format {quantized[path].format!r} need {width} bits as integers, integer arrays "
-                f"take {MAX_WEIGHT_BITS}; QuantLinear and QuantConv2d can still train and evaluate them"
-            )
     return quantized
 
 

@@ -29,7 +29,8 @@ class WeightFormat:
         name = data.pop("format", None)
         if not isinstance(name, str):
             raise FormatError(f"weights name no format: {weights!r}")
-        find(name)
+        if find(name).complex:
+            raise FormatError(f"format {name!r} is of complex weights, those of a layer are real; use bitnet158")
         return cls(format=name, params=tuple(data.items()))
 
     def stored(self, weight: torch.Tensor) -> QTensor:
