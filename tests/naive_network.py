@@ -167,7 +167,14 @@ def _rounded(operator, value):
 def _softmax(operator, x):
     result = np.zeros(x.shape)
     for row in itertools.product(*map(range, x.shape[:-1])):
-        powers = [round(math.exp(operator.scale * int(v - x[row].max())) * 2**30) for v in x[row]]
+        seen = [True] * x.shape[-1]
+        if operator.mask is not None:
+            seen = operator.mask[row[len(row) + 1 - operator.mask.ndim :]]
+        largest = max(v for v, s in zip(x[row], seen, strict=True) if s)
+        powers = [
+            round(math.exp(operator.scale * int(v - largest)) * 2**30) if s else 0
+            for v, s in zip(x[row], seen, strict=True)
+        ]
         result[row] = [power / sum(powers) for power in powers]
     return _rounded(operator, result)
 
@@ -208,3 +215,25 @@ def _reshape(operator, x):
 
 def _permute(operator, x):
     return np.moveaxis(x, [axis + 1 for axis in operator.order], range(1, x.ndim))
+
+
+def _joinconstant(operator, x):
+    scaled = (x * operator.multiplier + 2 ** (operator.shift - 1)) // 2**operator.shift
+    rows = [[*operator.value, *sample] if operator.before else [*sample, *operator.value] for sample in scaled]
+    return np.minimum(np.maximum(np.array(rows), operator.low), operator.high)
+
+
+def _mean(operator, x):
+    total = x
+    for axis in reversed(operator.axes):
+        total = sum(np.take(total, [i], axis + 1) for i in range(total.shape[axis + 1]))
+        total = total if operator.keep else np.squeeze(total, axis + 1)
+    scaled = (total * operator.multiplier + 2 ** (operator.shift - 1)) // 2**operator.shift
+    return np.minimum(np.maximum(scaled, operator.low), operator.high)
+
+
+def _slice(operator, x):
+    for axis, (start, stop) in enumerate(zip(operator.starts, operator.stops, strict=True)):
+        x = np.take(x, range(start, stop), axis + 1)
+    kept = [size for axis, size in enumerate(x.shape[1:]) if axis not in operator.dropped]
+    return x.reshape(len(x), *kept)

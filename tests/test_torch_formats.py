@@ -134,7 +134,7 @@ def test_sums_beyond_62_bits_are_refused_by_name():
     model = nn.Sequential(nn.Linear(128, 4))
     model[0].weight.data[0] = 2.0**26
     model[0].weight.data[0, 0] = 2.0**-26
-    with pytest.raises(ExportError, match="node '0': a sum can reach .* beyond 62 bits"):
+    with pytest.raises(ExportError, match=r"node '0': a sum can reach .* beyond 62 bits"):
         export(model, torch.ones(2, 128), weights="bf16")
 
 

@@ -42,7 +42,12 @@ def export(
     by dyadic numbers (HAWQ-V3, arXiv 2011.10680). The model itself is left as it is.
 
     Products of two activations (attention) run on the array, the second operand as int8 weights made at
-    run time. Softmax, layer norm and GELU are real functions of the host, on integers of 16 bits.
+    run time. Softmax, layer norm and GELU are real functions of the host, on integers of 16 bits. Masks that are
+    the same for all samples (causal ones) belong to the softmax. PyTorch's `MultiheadAttention` and
+    `TransformerEncoder` are written out in layers: ``...self_attn.q_proj``, ``k_proj``, ``v_proj``, ``out_proj``.
+
+    Weights wider than integer arrays take (fp8, fp16, bf16) are exported as they are: `hwsim.run` without a design
+    computes their exact sums.
 
     Args:
         activations: ``"int2"`` to ``"int8"``.
