@@ -82,4 +82,4 @@ def _only(value: Any) -> int:
 
 def array(tensor: torch.Tensor) -> np.ndarray:
     """float64 copy of a tensor."""
-    return tensor.detach().cpu().numpy().astype(np.float64)
+    return tensor.detach().cpu().double().numpy()

@@ -70,8 +70,8 @@ def export(
         raise
     except HwsimError as error:
         raise ExportError(str(error)) from None
-    samples = torch.as_tensor(sample_inputs)[:STATISTICS_SAMPLES].detach().cpu().numpy()
-    return _with_statistics(network, samples)
+    samples = torch.as_tensor(sample_inputs)[:STATISTICS_SAMPLES].detach().cpu().double()
+    return _with_statistics(network, samples.numpy())
 
 
 def _with_statistics(network: Network, samples: np.ndarray) -> Network:

@@ -25,6 +25,8 @@ class WeightFormat:
     @classmethod
     def parse(cls, weights: Weights) -> Self:
         """FormatError if ``weights`` names no format."""
+        if not isinstance(weights, str | Mapping):
+            raise FormatError(f"weights must be a format's name or a mapping with 'format', not {weights!r}")
         data = {"format": weights} if isinstance(weights, str) else dict(weights)
         name = data.pop("format", None)
         if not isinstance(name, str):
@@ -35,7 +37,9 @@ class WeightFormat:
 
     def stored(self, weight: torch.Tensor) -> QTensor:
         """The QTensor of ``weight`` [N, ...] as the format stores it."""
-        return quantize(weight.detach().cpu().numpy(), self.format, **dict(self.params))
+        real = weight.detach().cpu()
+        real = real.float() if real.dtype == torch.bfloat16 else real  # which NumPy does not have
+        return quantize(real.numpy(), self.format, **dict(self.params))
 
     def quantize(self, weight: torch.Tensor) -> QTensor:
         """The lowered QTensor of ``weight`` [N, ...]: what hardware multiplies by."""
