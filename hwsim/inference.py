@@ -7,7 +7,7 @@ import numpy as np
 from hwsim import exact
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
-from hwsim.integer import IntegerDatapath
+from hwsim.integer import IntegerDatapath, wide_sums
 from hwsim.network import Network, Node
 from hwsim.operators import HostOperator, Input, Matmul
 from hwsim.requantization import requantize
@@ -61,5 +61,8 @@ def _run_matmul(network: Network, node: Node, design: Design | None, inputs: lis
             sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
         except FormatError as error:
             raise FormatError(f"layer {node.name!r}: {error}") from None
+        problem = wide_sums(operator.quantizer.sum_shift, datapath.name())
+        if problem:
+            raise FormatError(f"layer {node.name!r}: {problem}")
     y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer, overflow)
     return operator.fold(y, len(inputs[0]), network.shapes[node.name])

@@ -105,8 +105,8 @@ class IntegerDatapath(Datapath):
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
                 f"use weight_bits={w.integer_bits}"
                 if w.integer_bits <= self.MAX_WEIGHT_BITS
-                else f"use a format of at most {self.MAX_WEIGHT_BITS} bits (hwsim formats lists them), or run without a "
-                "design for the exact sums",
+                else f"use a format of at most {self.MAX_WEIGHT_BITS} bits (hwsim formats lists them), or run without "
+                "a design for the exact sums",
             )
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)
@@ -176,6 +176,16 @@ class IntegerDatapath(Datapath):
             Component("operand_register", 1, {"register_bits": operand_bits * self.operand_depth}),
             Component("requantizer", array.cols, {}),
         )
+
+
+def wide_sums(sum_shift: int, datapath: str) -> str:
+    """Why ``datapath`` cannot requantize sums that must be rounded before they fit 32 bits; empty for others."""
+    if not sum_shift:
+        return ""
+    return (
+        f"{datapath} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, or run "
+        "without a design for the exact sums"
+    )
 
 
 def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 import hwsim
 from hwsim import formats
 from hwsim.errors import ExportError, FormatError, NetworkError
+from hwsim.operators import Requantize
 from hwsim.torch import QuantConv2d, QuantLinear, export, fake_quant
 from tests.naive_network import naive_outputs
 
@@ -95,7 +96,8 @@ def test_wide_weights_are_the_formats_codes_and_integer_arrays_refuse_them(name)
         if stored.groups == 1:
             np.testing.assert_allclose(weight.dequantize(), stored.dequantize(), rtol=1e-6)
     for datapath in (hwsim.Mac(), hwsim.BitSerial()):
-        message = rf"layer '0': {datapath.name()} cannot take format '{name}'.*at most 8 bits.*run without a design"
+        remedy = r"use weight_bits=\d+|use a format of at most \d+ bits.*run without a design"
+        message = rf"layer '0': {datapath.name()} cannot take format '{name}': its values need.*({remedy})"
         with pytest.raises(FormatError, match=message):
             hwsim.run(network, hwsim.Design(datapath=datapath), X.numpy())
         with pytest.raises(FormatError, match=message):
@@ -138,14 +140,27 @@ def test_sums_beyond_62_bits_are_refused_by_name():
         export(model, torch.ones(2, 128), weights="bf16")
 
 
-def test_a_sum_shift_belongs_to_wide_weights():
+def test_integer_arrays_refuse_sums_that_must_be_rounded():
     network = export(mlp(), X, weights="int8")
     nodes = list(network.nodes)
     operator = nodes[1].operator
     shifted = dataclasses.replace(operator.quantizer, sum_shift=2)
     nodes[1] = dataclasses.replace(nodes[1], operator=dataclasses.replace(operator, quantizer=shifted))
-    with pytest.raises(NetworkError, match="'0': sum_shift belongs to weights beyond 8 bits"):
-        dataclasses.replace(network, nodes=tuple(nodes))
+    rounded = dataclasses.replace(network, nodes=tuple(nodes))
+    np.testing.assert_array_equal(hwsim.run(rounded, None, X.numpy()), naive_outputs(rounded, X.numpy()))
+    for evaluate in (lambda d: hwsim.run(rounded, d, X.numpy()), lambda d: hwsim.simulate(rounded, d)):
+        with pytest.raises(FormatError, match="layer '0': mac requantizes sums of 32 bits, these weights need 34"):
+            evaluate(hwsim.Design())
+    with pytest.raises(NetworkError, match="sum_shift belongs to matmuls"):
+        Requantize(quantizer=shifted)
+
+
+def test_bit_serial_arrays_take_fp8():
+    network = export(mlp(), X, weights="fp8_e4m3")
+    assert [node.operator.quantizer.sum_shift for node in network.matmuls()] == [0, 0]
+    design = hwsim.Design(datapath=hwsim.BitSerial(weight_bits=19, scheme="naf", skip="zero"))
+    np.testing.assert_array_equal(hwsim.run(network, design, X.numpy()), hwsim.run(network, None, X.numpy()))
+    assert hwsim.simulate(network, design).cycles > 0
 
 
 @pytest.mark.parametrize("name", INTEGERS)

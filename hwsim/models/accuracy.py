@@ -3,7 +3,6 @@
 import numpy as np
 
 from hwsim import digits
-from hwsim.datapath import Datapath
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design
@@ -12,18 +11,21 @@ from hwsim.inference import run
 from hwsim.network import Network
 from hwsim.operators import StaticMatmul
 from hwsim.qtensor import QTensor
+from hwsim.simulation import check_support
+from hwsim.workload import MatmulLayer, Workload
 
-DESIGNS = (Design(datapath=Mac()), Design(datapath=BitSerial()))
+DESIGNS = (Design(datapath=Mac()), Design(datapath=BitSerial()), Design(datapath=BitSerial(weight_bits=20)))
 
 
 def designs(network: Network) -> list[Design]:
-    """Those of `DESIGNS` that take the network's weights."""
-    return [design for design in DESIGNS if all(_takes(design.datapath, w) for w in _weights(network))]
+    """Those of `DESIGNS` that take every layer of the network."""
+    layers = [layer for layer in Workload.from_network(network).layers if isinstance(layer, MatmulLayer)]
+    return [design for design in DESIGNS if all(_takes(design, layer) for layer in layers)]
 
 
-def _takes(datapath: Datapath, weight: QTensor) -> bool:
+def _takes(design: Design, layer: MatmulLayer) -> bool:
     try:
-        datapath.supports(weight)
+        check_support(layer, design)
     except FormatError:
         return False
     return True
@@ -71,7 +73,7 @@ def table() -> str:
             name, f"{seen['weights']}", f"{seen['bits_per_weight']:.2f}", f"{lowered_bits_per_weight(network):.2f}",
             _percent(seen["float"]), _percent(seen["trained"]), _percent(seen["fake_quant"]),
             _percent(hwsim_accuracy(network)), f"{seen['max_logit_difference']:.2g}",
-            ", ".join(design.datapath.name() for design in designs(network)) or "exact sums only",
+            ", ".join(dict.fromkeys(design.datapath.name() for design in designs(network))) or "exact sums only",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

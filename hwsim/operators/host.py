@@ -33,7 +33,7 @@ class Requantize(HostOperator):
 
     def __post_init__(self) -> None:
         if self.quantizer.sum_shift:
-            raise NetworkError("Requantize: sum_shift belongs to matmuls of weights beyond 8 bits")
+            raise NetworkError("Requantize: sum_shift belongs to matmuls")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if not shapes[0] or shapes[0][0] != len(self.quantizer.bias):

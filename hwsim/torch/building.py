@@ -12,7 +12,7 @@ from hwsim.errors import ExportError
 from hwsim.integer import IntegerDatapath, worst_case
 from hwsim.network import Network, Node
 from hwsim.operators import Add, AvgPool, Concat, Conv, Flatten, Input, Linear, MaxPool, Operator, Relu, Requantize
-from hwsim.qtensor import QTensor
+from hwsim.qtensor import QTensor, signed_bits
 from hwsim.requantization import INT32, Quantizer, dyadic
 from hwsim.torch import transformer_building as transformers
 from hwsim.torch.fusion import WIDE_LEVELS
@@ -42,8 +42,6 @@ WIDE_LIMIT = (1 << 23) - 1
 REAL_LEVELS, REAL_LIMIT = 1 << 14, (1 << 15) - 1
 """Calibrated peak and bound of values that softmax, layer norm or GELU read: 16 bits with headroom."""
 LARGEST_BIAS = 1 << 30
-LARGEST_SUM = 127 * (1 << 31) // 128
-"""Bound of int32 sums if activations are within -127..127; proofs assume -128."""
 BIAS_BITS = 10
 """Bits that a bias may exceed the largest sum by before it costs wide sums their low bits."""
 OUTPUT_BITS = 16
@@ -117,7 +115,7 @@ class _Builder:
         self.check_padding(entry, step, source)
         weight = step.weight
         bound = worst_case(weight, 1)[1] * max(-source.low, source.high)
-        shift = _sum_shift(step, source.scale, bound)
+        shift = _sum_shift(step, source.scale, worst_case(weight, signed_bits(source.low, source.high))[1])
         # From here on sums are in units of 2**shift, rounded.
         bound = bound if shift == 0 else (bound >> shift) + 1
         if step.end.sign:
@@ -231,7 +229,7 @@ def _sum_shift(step: Product, scale: float, bound: int) -> int:
     slope = scale * step.weight.channel_scale.astype(np.float64) * np.abs(step.gain)
     units = np.abs(step.bias) / np.maximum(slope, np.finfo(np.float64).tiny)
     bias = int(np.minimum(units, float(bound << BIAS_BITS)).max())
-    if bound + bias < LARGEST_SUM and bias < LARGEST_BIAS:
+    if bound + bias <= INT32.max and bias < LARGEST_BIAS:
         return 0
     return max(1, (bound + bias).bit_length() - LARGEST_BIAS.bit_length() + 1)
 
