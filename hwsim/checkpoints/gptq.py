@@ -27,9 +27,7 @@ def read(archive: Archive, config: Config) -> dict[str, Reader]:
     unordered = next((path for path in paths if not archive.has(f"{path}.g_idx")), None)
     if config.option("desc_act", default=False) and unordered is not None:
         raise CheckpointError(f"{config.name}: desc_act is set, but there is no tensor {f'{unordered}.g_idx'!r}")
-    return {
-        path: partial(_module, archive, path, bits, stored_size, less=int(version == "gptq")) for path in paths
-    }
+    return {path: partial(_module, archive, path, bits, stored_size, less=int(version == "gptq")) for path in paths}
 
 
 def _module(archive: Archive, path: str, bits: int, stored_size: int, less: int) -> QTensor:
