@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwsim
-from hwsim import presets, workloads
+from hwsim import digits, presets, workloads
 from hwsim.cli import main
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
@@ -225,6 +225,13 @@ def test_results_without_an_output_buffer_go_to_the_activation_buffer():
 def test_shapes_alone_have_no_values():
     with pytest.raises(FormatError, match="only the shape"):
         WeightShape(n=2, k=3, stored_bits=4, bits=4).tensor()
+
+
+def test_published_arrays_compute_no_values():
+    network = digits.load("mlp_int8")
+    images = digits.held_out(network)[0][:1]
+    with pytest.raises(HwsimError, match="cost-only rule"):
+        hwsim.run(network, presets.load("published_fp16_decode"), images)
 
 
 def test_a_row_of_weights_fills_whole_bytes():
