@@ -230,7 +230,7 @@ def test_shapes_alone_have_no_values():
 def test_published_arrays_compute_no_values():
     network = digits.load("mlp_int8")
     images = digits.held_out(network)[0][:1]
-    with pytest.raises(HwsimError, match="cost-only rule"):
+    with pytest.raises(HwsimError, match="computes no values"):
         hwsim.run(network, presets.load("published_fp16_decode"), images)
 
 
