@@ -95,7 +95,7 @@ def _bit_serial() -> Iterator[Configuration]:
     def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
         return Configuration(
             name=f"bit_serial-{name}", datapath=BitSerial(**fields), array=Array(rows=rows, cols=cols),
-            engine="verilator", quick=quick, network=name == "network",
+            engine="verilator", quick=quick, network=name in ("network", "run-ahead"),
         )  # fmt: skip
 
     twos = {"scheme": "twos_complement"}
@@ -109,7 +109,7 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
     yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
     yield on_verilator("large", 8, 16, lanes=16, skip="zero")
-    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4)
+    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4, weight_bits=20)
     yield on_verilator("bitmod", 8, 8, lanes=4, scheme="naf", weight_bits=6, dequantization="serial")
     yield on_verilator("minifloat", 4, 4, quick=True, lanes=4, scheme="naf", skip="zero", weight_bits=19)
     yield from _drawn("bit_serial", BitSerial, _draw_bit_serial)

@@ -63,9 +63,17 @@ def test_catalogue_is_wide_enough():
         assert sum(each.engine == "verilator" for each in chosen) >= 8
         assert sum(each.quick for each in chosen) >= 5
         assert {each.engine for each in chosen if each.quick} == {"verilator", "amaranth"}
-        (network,) = [each for each in chosen if each.network]
-        assert network.quick
-        assert (network.array.rows, network.array.cols, network.datapath.lanes) == (8, 8, 8)
+        whole = [each for each in chosen if each.network]
+        assert whole
+        for each in whole:
+            assert each.quick
+            assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+def test_every_network_runs_bit_serially():
+    whole = [each for each in catalogue() if each.network and each.datapath.name() == "bit_serial"]
+    designs = [Design(datapath=each.datapath, array=each.array) for each in whole]
+    assert {name for design in designs for name in networks.runnable(design)} == set(digits.NAMES)
 
 
 def a_job(configuration: Configuration, stall: int = 0) -> Job:
