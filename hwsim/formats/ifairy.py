@@ -66,6 +66,6 @@ FORMATS = (
     Format(
         name="ifairy", quantize=quantize, encode=encode, alphabet="s, i*t, -s, -i*t",
         mac="two additions or subtractions with parts swapped for odd codes", typical={"scale_kind": "fp16"},
-        greedy="codes are sectors of the phase, whatever the scales of the axes", complex=True,
+        greedy="codes are the nearest phase, whatever the scales of the axes", complex=True,
     ),
 )  # fmt: skip

@@ -72,7 +72,7 @@ def _format(name: str, kind: Minifloat, quantize: Callable[..., QTensor]) -> For
     return Format(
         name=name, quantize=quantize, encode=encoder(kind),
         alphabet=f"E{kind.exponent_bits}M{kind.mantissa_bits}: up to {kind.max:g}, steps from {kind.smallest:g}",
-        mac=f"a {significand}-bit significand product and an exponent addition",
+        mac=f"{'an' if significand in (8, 11) else 'a'} {significand}-bit significand product and an exponent addition",
     )  # fmt: skip
 
 
