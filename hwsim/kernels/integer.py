@@ -10,12 +10,13 @@ from hwsim.kernels._jit import jit
 def encode(
     x: np.ndarray, scale: np.ndarray, zero: np.ndarray, group_size: int, low: int, high: int, codes: np.ndarray
 ) -> None:
-    """Codes[N, K]: the low bits of ``clip(RNE(x / scale) + zero, low, high)``; scale and zero float64[N, G].
+    """Codes uint8[N, K]: ``clip(RNE(x / scale) + zero, low, high)``, negative ones in two's complement.
 
-    The quotient is that of float64. Ties go to even.
+    Scale and zero are float64[N, G]; where ``low`` is negative, ``high`` is 2**(bits-1) - 1.
+    The quotient is that of float64, ties go to even.
     """
     least, most = np.float64(low), np.float64(high)
-    mask = high - low if low >= 0 else 2 * high + 1
+    mask = 255 if low >= 0 else 2 * high + 1
     for n in numba.prange(x.shape[0]):
         for group in range(scale.shape[1]):
             factor, shift = scale[n, group], zero[n, group]
