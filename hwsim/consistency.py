@@ -106,8 +106,8 @@ def _check_extras(q: "QTensor", shapes: list[tuple[int, int]], require: Require)
         require(bool(np.isfinite(weights).all()), "a plane weight is not finite")
     if q.pairs:
         require(k % 2 == 0 and q.codebook.tables == 2, "outlier pairs need an even K and two codebook tables")
-        victims = (q.expanded_codes == 1 << (q.code_bits - 1)).reshape(n, -1, 2)
-        require(not victims.all(axis=2).any(), "both weights of a pair are victims")
+        victims = q.expanded_codes == 1 << (q.code_bits - 1)
+        require(not (victims[:, ::2] & victims[:, 1::2]).any(), "both weights of a pair are victims")
     if q.imaginary_scale is not None:
         scale = q.imaginary_scale
         require(scale.dtype == np.float32 and scale.shape == (1, 1) and bool(np.isfinite(scale).all()),

@@ -65,8 +65,8 @@ def test_codes_are_twos_complement_bits():
 @pytest.mark.parametrize("bits", range(1, 17))
 @given(data=st.data())
 def test_packing_round_trips_lsb_first(bits, data):
-    codes = data.draw(hnp.arrays(np.uint8 if bits <= 8 else np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20),
-                                 elements=st.integers(0, (1 << bits) - 1)))  # fmt: skip
+    shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=20))
+    codes = data.draw(hnp.arrays(np.uint8 if bits <= 8 else np.uint16, shape, elements=st.integers(0, (1 << bits) - 1)))
     packed = pack(codes, bits)
     n, k = codes.shape
     assert packed.shape == (n, -(-k * bits // 8))

@@ -75,9 +75,7 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
     flat = _group_scales.matrix(w)
     if (like.channel_scale != 1).any():
         flat = flat / like.channel_scale.astype(np.float64)[:, None]
-    return dataclasses.replace(
-        like, codes=_codes(flat, like.scale, like.zero_point, like.group_size, like.code_bits)
-    )
+    return dataclasses.replace(like, codes=_codes(flat, like.scale, like.zero_point, like.group_size, like.code_bits))
 
 
 def _codes(flat: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, group_size: int, bits: int) -> np.ndarray:
