@@ -11,6 +11,7 @@ from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design
+from hwsim.errors import FormatError
 from hwsim.simulation import simulate
 from rtl import harness, stimuli, verilog
 from rtl.array import PeArray, stream_layouts
@@ -39,10 +40,14 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
         assert row.agrees, row
 
 
-@pytest.mark.parametrize("network", digits.BASIC)
+@pytest.mark.parametrize("network", digits.NAMES)
 @pytest.mark.parametrize("configuration", [each for each in QUICK if each.network], ids=names)
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
+    if network not in networks.runnable(design):
+        with pytest.raises(FormatError, match="its values need"):
+            simulate(digits.load(network), design)
+        return
     result = simulate(digits.load(network), design, batch=networks.BATCH)
     counted = {each.name: each.compute_cycles for each in result.layers if each.kind == "matmul"}
     replayed = dict.fromkeys(counted, 0)
@@ -58,9 +63,17 @@ def test_catalogue_is_wide_enough():
         assert sum(each.engine == "verilator" for each in chosen) >= 8
         assert sum(each.quick for each in chosen) >= 5
         assert {each.engine for each in chosen if each.quick} == {"verilator", "amaranth"}
-        (network,) = [each for each in chosen if each.network]
-        assert network.quick
-        assert (network.array.rows, network.array.cols, network.datapath.lanes) == (8, 8, 8)
+        whole = [each for each in chosen if each.network]
+        assert whole
+        for each in whole:
+            assert each.quick
+            assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+def test_every_network_runs_bit_serially():
+    whole = [each for each in catalogue() if each.network and each.datapath.name() == "bit_serial"]
+    designs = [Design(datapath=each.datapath, array=each.array) for each in whole]
+    assert {name for design in designs for name in networks.runnable(design)} == set(digits.NAMES)
 
 
 def a_job(configuration: Configuration, stall: int = 0) -> Job:
