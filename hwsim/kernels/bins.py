@@ -9,7 +9,7 @@ from hwsim.kernels._search import count_up_to
 
 @jit(parallel=True)
 def sums(values: np.ndarray, edges: np.ndarray, partial: np.ndarray) -> None:
-    """Partial float64[P, 3, E + 1]: of |values| [K] between ascending edges [E] the number, the sum, the sum of squares.
+    """Partial float64[P, 3, E + 1]: of |values| [K] between ascending edges [E] the number, sum and sum of squares.
 
     An edge belongs to the interval above it. Every part has an equal share of the values, whatever the threads.
     """
