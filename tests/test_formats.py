@@ -22,11 +22,11 @@ def test_codes_are_twos_complement_bits():
     assert q.integers.tolist() == [[7, -7, 1, -1]]
 
 
-@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("bits", range(1, 17))
 @given(data=st.data())
 def test_packing_round_trips_lsb_first(bits, data):
-    codes = data.draw(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20),
-                                 elements=st.integers(0, (1 << bits) - 1)))  # fmt: skip
+    shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=20))
+    codes = data.draw(hnp.arrays(np.uint8 if bits <= 8 else np.uint16, shape, elements=st.integers(0, (1 << bits) - 1)))
     packed = pack(codes, bits)
     n, k = codes.shape
     assert packed.shape == (n, -(-k * bits // 8))
@@ -34,6 +34,8 @@ def test_packing_round_trips_lsb_first(bits, data):
     for row, stored in zip(codes.tolist(), packed, strict=True):
         number = sum(code << (i * bits) for i, code in enumerate(row))
         assert int.from_bytes(stored.tobytes(), "little") == number
+    with pytest.raises(FormatError, match="are not"):
+        unpack(packed[:, 1:], bits, k)
 
 
 @pytest.mark.parametrize(

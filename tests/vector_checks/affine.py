@@ -88,7 +88,7 @@ def check_double_rounding(case):
         return
     scale = float(re.search(r"scale ([\d.]*\d)", case["name"])[1])
     for row in case["rows"]:
-        stored = double_rounding.stored_codes(np.array([row["w"]]), scale)
+        stored = double_rounding.stored_codes(np.array([[row["w"]]]), np.array([[scale]]), 1)[0]
         whole = hwsim.QTensor(
             format="double_rounding", shape=(1, 1), codes=stored[None].astype(np.int8).view(np.uint8),
             codebook=integer.codebook(8), group_size=1, scale=np.full((1, 1), scale, np.float32),
