@@ -46,9 +46,11 @@ def trace(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[Nod
 def _run_matmul(network: Network, node: Node, design: Design, inputs: list[np.ndarray]) -> np.ndarray:
     operator = node.operator
     assert isinstance(operator, Matmul)
-    datapath = design.layer(node.name).datapath
+    here = design.layer(node.name)
+    datapath = here.datapath
     if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
         raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
+    datapath.check_array(here.array)
     try:
         sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
     except FormatError as error:

@@ -166,6 +166,8 @@ def _datapath_events(
 ) -> Iterator[EventCount]:
     parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
     for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
+        if event.component not in parameters:  # a part of another dataflow
+            continue
         named = dict(zip(event.features, map(float, values), strict=False))
         energy = tech.energy(event.component, event.action, parameters[event.component], event.features)
         yield EventCount(
@@ -219,6 +221,7 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
             arrays.add((here.datapath, here.array))
     parts = []
     for datapath, array in sorted(arrays, key=repr):
+        datapath.check_array(array)
         for part in datapath.components(array):
             area = tech.area(part.name, part.parameters)
             parts.append(

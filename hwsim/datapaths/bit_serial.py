@@ -7,6 +7,7 @@ from hwsim import terms
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
+from hwsim.kernels import weight_stationary
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,18 +38,24 @@ class BitSerial(IntegerDatapath):
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
         counts = terms.count(w.integers, w.integer_bits, self.scheme)
         fixed = terms.per_weight(w.integer_bits, self.scheme) if self.skip == "none" else 0
+        if array.weight_stationary:
+            parts = weight_stationary.slices(w.k, w.group_size, array.rows, self.lanes)
+            lasts = weight_stationary.most_terms(counts, parts, array.cols)
+            if fixed:
+                lasts[:] = fixed
+            return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, counts.sum(dtype="i8")))
         values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed)
         return Stats(values=values)
-
-    @property
-    def step_bits(self) -> int:
-        """Width of the register that sums a step's terms exactly."""
-        return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
 
     @property
     def register_bits(self) -> int:
         """Flip-flops of one PE: those of every integer PE and the step's sum."""
         return super().register_bits + self.step_bits
+
+    @property
+    def stationary_register_bits(self) -> int:
+        """See `IntegerDatapath.stationary_register_bits`, and the step's sum so far."""
+        return super().stationary_register_bits + self.step_bits
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: a step takes all terms, or at best one cycle if zeros are skipped."""
@@ -58,9 +65,11 @@ class BitSerial(IntegerDatapath):
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
         encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
+        encoders = array.cols * (array.rows if array.weight_stationary else 1)
         shifted_bits = self.lanes * self.activation_bits * (self.skip == "zero")
+        pe = self.pe_parameters(array) | {"shifted_bits": shifted_bits}
         return (
-            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters() | {"shifted_bits": shifted_bits}),
-            Component("bit_serial.encoder", array.cols, encoder),
+            Component("bit_serial.pe", array.rows * array.cols, pe),
+            Component("bit_serial.encoder", encoders, encoder),
             *super().components(array),
         )

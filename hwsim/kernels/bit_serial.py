@@ -1,17 +1,18 @@
 """Cycles and events of the bit-serial array.
 
-``params`` is int64 ``[rows, cols, lanes, scale_stage]``; ``activation`` is float64
-``[zero_fraction, toggle_rate]``; ``stats`` is int64 ``[non-zero terms, column cycles, compute
+``params`` is int64 ``[rows, cols, lanes, scale_stage, accumulator_rows]``, the last 0 if the array is
+output-stationary; ``activation`` is float64 ``[zero_fraction, toggle_rate]``; ``stats`` is, output-stationary, int64 ``[non-zero terms, column cycles, compute
 cycles of column tile 0, 1, ...]`` where column cycles are compute cycles summed over the
-columns in use.
+columns in use. Weight-stationary ones are those of `hwsim.kernels.weight_stationary`, whose first two
+mean the same.
 """
 
 import numpy as np
 
-from hwsim.kernels import tiles
+from hwsim.kernels import tiles, weight_stationary
 from hwsim.kernels._jit import jit
 
-ROWS, COLS, LANES, SCALE_STAGE = range(4)
+ROWS, COLS, LANES, SCALE_STAGE, ACCUMULATOR_ROWS = range(5)
 NONZERO_TERMS, COLUMN_CYCLES, TILE_CYCLES = range(3)
 
 
@@ -51,6 +52,8 @@ def stats(counts, group_size, lanes, cols, fixed):
 @jit()
 def cycles(shape, stats, params):
     """Compute cycles of one matmul, int64."""
+    if params[ACCUMULATOR_ROWS]:
+        return weight_stationary.cycles(shape, stats, params)
     return tiles.matmul_cycles(shape, stats[TILE_CYCLES:], 1, params[ROWS], params[COLS], params[SCALE_STAGE])
 
 
@@ -61,9 +64,13 @@ def events(shape, stats, params, activation, counts, features):
     counts[0] = shape[tiles.M] * stats[NONZERO_TERMS]
     features[0, :2] = activation
     counts[1] = shape[tiles.M] * stats[COLUMN_CYCLES]
-    counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
-    counts[3] = tiles.ceil_div(shape[tiles.M], params[ROWS]) * shape[tiles.N] * shape[tiles.K]
     compute = cycles(shape, stats, params)
     counts[4] = compute * params[ROWS] * params[COLS]
     counts[5] = compute
     counts[6] = outputs
+    if params[ACCUMULATOR_ROWS]:
+        counts[3] = outputs * shape[tiles.K]
+        weight_stationary.count_columns(shape, stats, params, compute, counts)
+        return
+    counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
+    counts[3] = tiles.ceil_div(shape[tiles.M], params[ROWS]) * shape[tiles.N] * shape[tiles.K]
