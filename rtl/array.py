@@ -1,4 +1,4 @@
-"""The array generator: one for all datapaths (docs/hardware.md is its specification)."""
+"""The output-stationary array, for all datapaths, and the streams of any (docs/hardware.md)."""
 
 from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import data, stream
@@ -18,7 +18,7 @@ RESULTS = "o_results"
 
 
 def stream_layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
-    """The payload layout of each stream of the array, inputs and results."""
+    """The payload layout of each stream of the array of any dataflow, inputs and results."""
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
     return {
         "i_activations": streams.activations(datapath, array),
@@ -64,6 +64,7 @@ class PeArray(Component):
         activations = self._operands(m, control)
         m.d.comb += [
             feeder.advance.eq(control.advance),
+            feeder.restart.eq(feeder.last),
             control.last_in_step.eq(feeder.last),
             control.last_in_group.eq(feeder.weights.last_in_group),
             control.last_in_tile.eq(feeder.weights.last_in_tile),

@@ -38,8 +38,9 @@ class Feeder(Component):
     Members:
         weights: the step's beat.
         advance: the cycle counts; the array does not stand still.
+        restart: with it, another step follows: these and all weights in lock-step have no term left.
         operands: one per column.
-        last: this is the step's last cycle.
+        last: these weights have no term left after this one.
     """
 
     EXTRA: dict[str, Shape] = {"terms": unsigned(4)}
@@ -56,6 +57,7 @@ class Feeder(Component):
             {
                 "weights": In(streams.weights(datapath, array, self.EXTRA)),
                 "advance": In(1),
+                "restart": In(1),
                 "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
                 "last": Out(1),
             }
@@ -86,7 +88,7 @@ class Feeder(Component):
         position = Signal.like(done)
         m.d.comb += [position.eq(self.weights.terms - 1 - done), self.last.eq(position == 0)]
         with m.If(self.advance):
-            m.d.sync += done.eq(Mux(self.last, 0, done + 1))
+            m.d.sync += done.eq(Mux(self.restart, 0, done + 1))
 
         if self._datapath.scheme == "twos_complement":
             m.d.comb += [lane.one.eq(weight.bit_select(position, 1)) for weight, lane in self._lanes()]
@@ -107,7 +109,7 @@ class Feeder(Component):
         m.d.comb += used.eq((C(1) << self.weights.terms) - 1)
         more = []
         for i, (weight, lane) in enumerate(self._lanes()):
-            inputs = {"weight": weight, "used": used, "advance": self.advance, "restart": self.last}
+            inputs = {"weight": weight, "used": used, "advance": self.advance, "restart": self.restart}
             recoder = place(m, platform, f"recoder_{i}", Recoder, (self._datapath,), inputs)
             m.d.comb += lane.eq(recoder.term)
             more.append(recoder.more)

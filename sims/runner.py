@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from rtl.array import PeArray
+from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, verilator_engine
@@ -56,7 +56,7 @@ def replay(configuration: Configuration, jobs: Sequence[Job], where: Path, waves
     where.mkdir(parents=True, exist_ok=True)
     if configuration.engine == "amaranth":
         waveform = str(where / "dump.vcd") if waves else None
-        return amaranth_engine.replay(PeArray(datapath, array), jobs, waveform)
+        return amaranth_engine.replay(generate(datapath, array), jobs, waveform)
     build = verilator_engine.build(datapath, array, waves)
     return verilator_engine.replay(build, datapath, array, jobs, where)
 
