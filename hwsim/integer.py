@@ -17,6 +17,7 @@ from hwsim.kernels import accumulate
 SHARED_EVENTS = (
     Event(component="operand_register", action="clock"),
     Event(component="requantizer", action="requantize"),
+    Event(component="weight_register", action="load"),
     Event(component="column", action="add"),
     Event(component="column", action="scale"),
     Event(component="column", action="clock"),
@@ -84,8 +85,8 @@ class IntegerDatapath(Datapath):
 
     @property
     def stationary_register_bits(self) -> int:
-        """Flip-flops of one weight-stationary PE: two banks of weights and the step's sum."""
-        return 2 * self.lanes * self.weight_bits + self.step_bits
+        """Flip-flops of one weight-stationary PE beside its weights: the step's sum."""
+        return self.step_bits
 
     def supports(self, w: Operand) -> None:
         """See `Datapath.supports`: integers of at most ``weight_bits``, lowered, that cannot overflow."""
@@ -182,11 +183,11 @@ class IntegerDatapath(Datapath):
         return (
             Component("operand_register", 1, {"register_bits": operand_bits}),
             Component("requantizer", array.cols, {}),
-            *(self._columns(array) if array.weight_stationary else ()),
+            *(self._stationary_parts(array) if array.weight_stationary else ()),
         )
 
-    def _columns(self, array: Array) -> tuple[Component, ...]:
-        """Adder tree, accumulator and accumulator buffer of each column of a weight-stationary array."""
+    def _stationary_parts(self, array: Array) -> tuple[Component, ...]:
+        """What a weight-stationary array has more: two banks of weights per PE, accumulators per column."""
         sum_bits = self.step_bits + (array.rows - 1).bit_length()
         column = {
             "adder_bits": (array.rows - 1) * sum_bits,
@@ -196,6 +197,7 @@ class IntegerDatapath(Datapath):
         }
         buffer = {"word_bits": self.accumulator_bits, "bits": self.accumulator_bits * array.accumulator_rows}
         return (
+            Component("weight_register", array.rows * array.cols, {"register_bits": 2 * self.lanes * self.weight_bits}),
             Component("column", array.cols, column),
             Component("accumulator_buffer", array.cols, buffer),
         )

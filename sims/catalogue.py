@@ -5,6 +5,7 @@ its random workloads are drawn from its name.
 """
 
 import dataclasses
+import functools
 import random
 import zlib
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from sims.workloads import KINDS, random_matmul
 
 DRAWN = 17
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
+STATIONARY_DRAWN = 8
+"""The same, weight-stationary."""
 QUICK_DRAWN = 3
-"""How many of them `make test` runs."""
+"""How many of each `make test` runs."""
 ROUNDS = {"verilator": 3, "amaranth": 1}
 """How often each kind of workload is drawn."""
 
@@ -71,12 +74,7 @@ def find(name: str) -> Configuration:
 
 
 def _mac() -> Iterator[Configuration]:
-    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
-        return Configuration(
-            name=f"mac-{name}", datapath=Mac(**fields), array=Array(rows=rows, cols=cols),
-            engine="verilator", quick=quick, network=name == "network",
-        )  # fmt: skip
-
+    on_verilator = functools.partial(_on_verilator, Mac)
     yield on_verilator("network", 8, 8, quick=True, lanes=8)
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **SATURATING)
     yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8)
@@ -85,19 +83,22 @@ def _mac() -> Iterator[Configuration]:
     yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4)
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=4, activation_bits=4)
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2)
-    yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS)
     yield on_verilator("large", 8, 16, lanes=16)
-    yield from _drawn("mac", Mac)
+    yield from _drawn(Mac)
+    yield on_verilator("stationary-network", 8, 8, 96, quick=True, lanes=8)
+    yield on_verilator("stationary-offsets", 5, 7, 6, quick=True, lanes=3, offset_bits=8)
+    yield on_verilator("stationary-single", 1, 1, 1, lanes=1)
+    yield on_verilator("stationary-no-scale", 4, 8, 16, lanes=4, scale_bits=0)
+    yield on_verilator("stationary-tall", 16, 2, 5, lanes=2, weight_bits=4)
+    yield on_verilator("stationary-wide-operands", 3, 4, 9, **WIDE_OPERANDS)
+    yield from _drawn(Mac, stationary=True)
 
 
 def _bit_serial() -> Iterator[Configuration]:
-    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
-        return Configuration(
-            name=f"bit_serial-{name}", datapath=BitSerial(**fields), array=Array(rows=rows, cols=cols),
-            engine="verilator", quick=quick, network=name == "network",
-        )  # fmt: skip
-
+    on_verilator = functools.partial(_on_verilator, BitSerial)
     twos = {"scheme": "twos_complement"}
+    choices = {"scheme": ("booth", "twos_complement"), "skip": ("none", "zero")}
     yield on_verilator("network", 8, 8, quick=True, lanes=8, skip="zero")
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **twos, **SATURATING)
     yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", **twos)
@@ -106,22 +107,46 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4, **twos)
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=5, activation_bits=4, skip="zero")
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
-    yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS)
     yield on_verilator("large", 8, 16, lanes=16, skip="zero")
-    yield from _drawn("bit_serial", BitSerial, scheme=("booth", "twos_complement"), skip=("none", "zero"))
+    yield from _drawn(BitSerial, **choices)
+    yield on_verilator("stationary-network", 8, 8, 96, quick=True, lanes=8, skip="zero")
+    yield on_verilator("stationary-offsets", 5, 7, 6, quick=True, lanes=3, offset_bits=8, skip="zero", **twos)
+    yield on_verilator("stationary-single", 1, 1, 1, lanes=1)
+    yield on_verilator("stationary-no-scale", 4, 8, 16, lanes=4, scale_bits=0, skip="zero")
+    yield on_verilator("stationary-tall", 16, 2, 5, lanes=2, weight_bits=4, **twos)
+    yield on_verilator("stationary-wide-operands", 3, 4, 9, **WIDE_OPERANDS)
+    yield from _drawn(BitSerial, stationary=True, **choices)
 
 
+def _on_verilator(
+    datapath: type[IntegerDatapath], name: str, rows: int, cols: int, accumulator_rows: int = 0, *,
+    quick: bool = False, **fields: object,
+) -> Configuration:  # fmt: skip
+    """Weight-stationary if there are accumulator rows."""
+    array = Array(rows=rows, cols=cols)
+    if accumulator_rows:
+        array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=accumulator_rows)
+    return Configuration(
+        name=f"{datapath.name()}-{name}", datapath=datapath(**fields), array=array,
+        engine="verilator", quick=quick, network=name.endswith("network"),
+    )  # fmt: skip
+
+
+WIDE_OPERANDS = {"lanes": 4, "activation_bits": 16, "scale_bits": 16, "offset_bits": 16}
 SATURATING = {
     "overflow": "saturate", "accumulator_bits": 20, "group_accumulator_bits": 16, "offset_bits": 4,
 }  # fmt: skip
 """Accumulators so narrow that ordinary workloads overflow them."""
 
 
-def _drawn(prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, ...]) -> Iterator[Configuration]:
+def _drawn(
+    datapath: type[IntegerDatapath], stationary: bool = False, **choices: tuple[str, ...]
+) -> Iterator[Configuration]:
     """Small arrays with parameters drawn at random, for Amaranth's simulator."""
-    for number in range(DRAWN):
+    for number in range(STATIONARY_DRAWN if stationary else DRAWN):
         draw = random.Random(number)
-        saturates = draw.random() < 0.4
+        saturates = draw.random() < 0.4 and not stationary
         fields = {
             "lanes": draw.randint(1, 6),
             "weight_bits": draw.randint(2, 8),
@@ -134,7 +159,11 @@ def _drawn(prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, .
             **{name: draw.choice(options) for name, options in choices.items()},
         }
         array = Array(rows=draw.randint(1, 4), cols=draw.randint(1, 4))
+        kind = "drawn"
+        if stationary:
+            kind = "stationary-drawn"
+            array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=draw.randint(1, 6))
         yield Configuration(
-            name=f"{prefix}-drawn-{number:02}", datapath=datapath(**fields), array=array,
+            name=f"{datapath.name()}-{kind}-{number:02}", datapath=datapath(**fields), array=array,
             engine="amaranth", quick=number < QUICK_DRAWN,
         )  # fmt: skip

@@ -70,7 +70,7 @@ def events(shape, stats, params, activation, counts, features):
     counts[6] = outputs
     if params[ACCUMULATOR_ROWS]:
         counts[3] = outputs * shape[tiles.K]
-        weight_stationary.count_columns(shape, stats, params, compute, counts)
+        weight_stationary.events(shape, stats, params, compute, counts)
         return
     counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
     counts[3] = tiles.ceil_div(shape[tiles.M], params[ROWS]) * shape[tiles.N] * shape[tiles.K]

@@ -33,7 +33,7 @@ def events(shape, stats, params, activation, counts, features):
     counts[4] = compute
     counts[5] = outputs
     if params[ACCUMULATOR_ROWS]:
-        weight_stationary.count_columns(shape, stats, params, compute, counts)
+        weight_stationary.events(shape, stats, params, compute, counts)
         return
     counts[1] = outputs * tiles.steps(shape[tiles.K], shape[tiles.GROUP_SIZE], params[LANES])
     counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]

@@ -20,8 +20,8 @@ NONZERO_TERMS, PE_CYCLES, LAST_CYCLES, FIRST_ROWS, SLICES, PASSES = range(6)
 COLUMN_STAGES = 2
 """Registers between a step and the requantizer: the PE's sum, the column's sum."""
 
-EVENTS = 5
-"""The events of a column and its accumulator buffer, last of a datapath's."""
+EVENTS = 6
+"""The events of weight registers, columns and their accumulator buffers, last of a datapath's."""
 
 
 @jit()
@@ -92,12 +92,16 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def count_columns(shape, stats, params, cycles, counts):
-    """Counts of the columns' events in the last of ``counts``: add, scale, clock, buffer read and write."""
+def events(shape, stats, params, cycles, counts):
+    """The last of ``counts``: weight loads, column adds, scales and clock, buffer reads and writes."""
     partial_sums = shape[tiles.M] * shape[tiles.N] * stats[SLICES]
     kept = partial_sums - shape[tiles.M] * shape[tiles.N]
-    counts[-EVENTS] = partial_sums
-    counts[1 - EVENTS] = partial_sums * params[SCALE_STAGE]
-    counts[2 - EVENTS] = cycles * params[COLS]
-    counts[3 - EVENTS] = kept
-    counts[4 - EVENTS] = kept
+    m_tiles = tiles.ceil_div(shape[tiles.M], params[ACCUMULATOR_ROWS])
+    loads = tiles.steps(shape[tiles.K], shape[tiles.GROUP_SIZE], params[LANES])  # array rows, over all slices
+    first = len(counts) - EVENTS
+    counts[first] = m_tiles * shape[tiles.N] * loads
+    counts[first + 1] = partial_sums
+    counts[first + 2] = partial_sums * params[SCALE_STAGE]
+    counts[first + 3] = cycles * params[COLS]
+    counts[first + 4] = kept
+    counts[first + 5] = kept
