@@ -51,7 +51,12 @@ class StationaryControl(Component):
         super().__init__(
             {name: In(1) for name in inputs}
             | {name: Out(1) for name in outputs}
-            | {"place": In(PLACE), "row": Out(range(array.rows)), "address": Out(address), "store_address": Out(address)}
+            | {
+                "place": In(PLACE),
+                "row": Out(range(array.rows)),
+                "address": Out(address),
+                "store_address": Out(address),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -24,6 +24,7 @@ class Row:
 
     design: str
     datapath: str
+    dataflow: str
     engine: str
     workload: str
     vectors: int
@@ -69,10 +70,10 @@ def folder(configuration: Configuration) -> Path:
 def row(configuration: Configuration, workload: str, job: Job, outcome: Outcome) -> Row:
     """The table's row of one job."""
     return Row(
-        design=configuration.name, datapath=configuration.datapath.name(), engine=configuration.engine,
-        workload=workload, vectors=len(job.stimuli.streams[RESULTS]), mismatches=outcome.mismatches,
-        rule_violations=outcome.violations, rtl_cycles=outcome.cycles, sim_cycles=job.stimuli.cycles,
-        stalled=job.stall > 0, seed=job.seed,
+        design=configuration.name, datapath=configuration.datapath.name(), dataflow=configuration.array.dataflow,
+        engine=configuration.engine, workload=workload, vectors=len(job.stimuli.streams[RESULTS]),
+        mismatches=outcome.mismatches, rule_violations=outcome.violations, rtl_cycles=outcome.cycles,
+        sim_cycles=job.stimuli.cycles, stalled=job.stall > 0, seed=job.seed,
     )  # fmt: skip
 
 

@@ -62,9 +62,7 @@ def _drain_bound(rng: np.random.Generator, datapath: IntegerDatapath, array: Arr
 
 def _ragged(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
     at_once = _at_once(datapath, array)
-    return Shape(
-        m=2 * array.tile_rows + 1, n=2 * array.cols + 1, k=5 * at_once + 1, group_size=2 * at_once + 1
-    )
+    return Shape(m=2 * array.tile_rows + 1, n=2 * array.cols + 1, k=5 * at_once + 1, group_size=2 * at_once + 1)
 
 
 def _long(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:

@@ -82,5 +82,6 @@ def array_cycles(passes: list[Pass], requantizer_stages: int = 3) -> int:
         if not full and weight_beats:
             assert weight_beats.pop(0) == filling
             loaded += 1
-    assert not weight_beats and not activation_beats
+    assert not weight_beats
+    assert not activation_beats
     return edge

@@ -1,10 +1,10 @@
 """Cycles and events of the bit-serial array.
 
 ``params`` is int64 ``[rows, cols, lanes, scale_stage, accumulator_rows]``, the last 0 if the array is
-output-stationary; ``activation`` is float64 ``[zero_fraction, toggle_rate]``; ``stats`` is, output-stationary, int64 ``[non-zero terms, column cycles, compute
-cycles of column tile 0, 1, ...]`` where column cycles are compute cycles summed over the
-columns in use. Weight-stationary ones are those of `hwsim.kernels.weight_stationary`, whose first two
-mean the same.
+output-stationary; ``activation`` is float64 ``[zero_fraction, toggle_rate]``; ``stats`` is, output-stationary,
+int64 ``[non-zero terms, column cycles, compute cycles of column tile 0, 1, ...]`` where column cycles are compute
+cycles summed over the columns in use. Weight-stationary ones are those of `hwsim.kernels.weight_stationary`, whose
+first two are used alike.
 """
 
 import numpy as np
