@@ -24,7 +24,7 @@ class Feeder(Component):
         advance: the cycle counts; the array does not stand still.
         restart: with it, another step follows.
         operands: one per column.
-        last: this is the step's last cycle.
+        last: this is the step's last cycle; always.
     """
 
     EXTRA: dict[str, Shape] = {}

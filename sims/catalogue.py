@@ -8,19 +8,20 @@ import dataclasses
 import functools
 import random
 import zlib
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.integer import IntegerDatapath
+from hwsim.terms import SCHEMES
 from rtl.harness import Job
 from rtl.stimuli import stimuli
 from sims import networks
 from sims.workloads import KINDS, random_matmul
 
-DRAWN = 17
+DRAWN = {"mac": 17, "bit_serial": 30}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
 STATIONARY_DRAWN = 8
 """The same, weight-stationary."""
@@ -98,7 +99,6 @@ def _mac() -> Iterator[Configuration]:
 def _bit_serial() -> Iterator[Configuration]:
     on_verilator = functools.partial(_on_verilator, BitSerial)
     twos = {"scheme": "twos_complement"}
-    choices = {"scheme": ("booth", "twos_complement"), "skip": ("none", "zero")}
     yield on_verilator("network", 8, 8, quick=True, lanes=8, skip="zero")
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **twos, **SATURATING)
     yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8, skip="zero", **twos)
@@ -109,14 +109,37 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
     yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS)
     yield on_verilator("large", 8, 16, lanes=16, skip="zero")
-    yield from _drawn(BitSerial, **choices)
+    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4)
+    yield on_verilator("bitmod", 8, 8, lanes=4, scheme="naf", weight_bits=6, dequantization="serial")
+    yield on_verilator("minifloat", 4, 4, quick=True, lanes=4, scheme="naf", skip="zero", weight_bits=19)
+    yield from _drawn(BitSerial, _draw_bit_serial)
     yield on_verilator("stationary-network", 8, 8, 96, quick=True, lanes=8, skip="zero")
     yield on_verilator("stationary-offsets", 5, 7, 6, quick=True, lanes=3, offset_bits=8, skip="zero", **twos)
     yield on_verilator("stationary-single", 1, 1, 1, lanes=1)
     yield on_verilator("stationary-no-scale", 4, 8, 16, lanes=4, scale_bits=0, skip="zero")
     yield on_verilator("stationary-tall", 16, 2, 5, lanes=2, weight_bits=4, **twos)
     yield on_verilator("stationary-wide-operands", 3, 4, 9, **WIDE_OPERANDS)
-    yield from _drawn(BitSerial, stationary=True, **choices)
+    yield on_verilator("stationary-minifloat", 4, 4, 8, lanes=4, scheme="naf", skip="zero", weight_bits=19)
+    yield from _drawn(BitSerial, _draw_lock_step, stationary=True)
+
+
+def _draw_bit_serial(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """Values of the parameters that only `BitSerial` has, and of those where they exclude others."""
+    skip = draw.choice(("none", "zero", "zero"))
+    serial = fields["scale_bits"] > 0 and draw.random() < 0.4
+    return {
+        "scheme": draw.choice(SCHEMES),
+        "skip": skip,
+        "fifo_depth": draw.choice((1, 2, 3, 5)) if skip == "zero" else 1,
+        "dequantization": "serial" if serial else "parallel",
+        "offset_bits": 0 if serial else fields["offset_bits"],
+        "weight_bits": draw.choice((fields["weight_bits"], draw.randint(9, 20))),
+    }
+
+
+def _draw_lock_step(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """The same without what needs sums that stay in the PEs."""
+    return _draw_bit_serial(draw, fields) | {"fifo_depth": 1, "dequantization": "parallel"}
 
 
 def _on_verilator(
@@ -140,11 +163,17 @@ SATURATING = {
 """Accumulators so narrow that ordinary workloads overflow them."""
 
 
+def _no_more(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
 def _drawn(
-    datapath: type[IntegerDatapath], stationary: bool = False, **choices: tuple[str, ...]
+    datapath: type[IntegerDatapath],
+    more: Callable[[random.Random, dict[str, Any]], dict[str, Any]] = _no_more,
+    stationary: bool = False,
 ) -> Iterator[Configuration]:
-    """Small arrays with parameters drawn at random, for Amaranth's simulator."""
-    for number in range(STATIONARY_DRAWN if stationary else DRAWN):
+    """Small arrays with parameters drawn at random, for Amaranth's simulator; ``more`` draws what others lack."""
+    for number in range(STATIONARY_DRAWN if stationary else DRAWN[datapath.name()]):
         draw = random.Random(number)
         saturates = draw.random() < 0.4 and not stationary
         fields = {
@@ -156,8 +185,8 @@ def _drawn(
             "overflow": "saturate" if saturates else "wrap",
             "accumulator_bits": draw.randint(10, 32) if saturates else draw.randint(24, 32),
             "group_accumulator_bits": draw.randint(8, 32) if saturates else draw.randint(20, 32),
-            **{name: draw.choice(options) for name, options in choices.items()},
         }
+        fields |= more(draw, fields)
         array = Array(rows=draw.randint(1, 4), cols=draw.randint(1, 4))
         kind = "drawn"
         if stationary:

@@ -40,7 +40,7 @@ def step_cycles(w, datapath, n0: int, n1: int, low: int, high: int) -> int:
     if datapath.name() == "mac":
         return 1
     if datapath.skip == "none":
-        return w.integer_bits if datapath.scheme == "twos_complement" else (w.integer_bits + 1) // 2
+        return naive.all_terms(w, datapath.scheme)
     values = [int(w.codebook.values[0, code]) for code in w.codes[n0:n1, low:high].ravel()]
     return max(1, *(naive.term_count(v, w.integer_bits, datapath.scheme) for v in values))
 

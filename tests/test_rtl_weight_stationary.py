@@ -19,6 +19,8 @@ DATAPATHS = {
     "booth": BitSerial(lanes=3),
     "booth, odd width": BitSerial(lanes=2, weight_bits=7, offset_bits=4),
     "booth, zeros skipped": BitSerial(lanes=3, skip="zero"),
+    "signed digits": BitSerial(lanes=2, scheme="naf", weight_bits=5),
+    "signed digits, zeros skipped": BitSerial(lanes=2, scheme="naf", skip="zero", offset_bits=3),
     "two's complement": BitSerial(lanes=3, scheme="twos_complement", scale_bits=0),
     "two's complement, zeros skipped": BitSerial(lanes=2, scheme="twos_complement", skip="zero"),
 }

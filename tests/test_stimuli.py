@@ -81,10 +81,10 @@ def stepped_cycles(datapath, array, matmul) -> int:
                 matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0
             )
         else:
-            sequence += naive.tile_steps(matmul.w, datapath, tile.n0, tile.n1, tile.m1 - tile.m0)
+            sequence += naive.tile_steps(matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0)
     if array.weight_stationary:
         return naive_weight_stationary.array_cycles(sequence)
-    return naive.array_cycles(sequence, datapath.scale_stage)
+    return naive.array_cycles(sequence, datapath.operand_depth, datapath.scale_latency)
 
 
 @pytest.mark.parametrize("configuration", SMALL[::3], ids=lambda each: each.name)

@@ -20,6 +20,7 @@ DATAPATHS = [
     Mac(lanes=1), Mac(lanes=3),
     BitSerial(lanes=2), BitSerial(lanes=1, scheme="twos_complement"),
     BitSerial(lanes=2, skip="zero"), BitSerial(lanes=3, skip="zero", scheme="twos_complement"),
+    BitSerial(lanes=2, scheme="naf"), BitSerial(lanes=2, skip="zero", scheme="naf"),
 ]  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_buffers_and_dram_are_read_once_per_tile_of_the_accumulator_buffer():
     result = simulate(gemm, design)
     frame = result.events().groupby(["component", "action"])["count"].sum()
     width = design.activation_buffer.width_bits
-    weight_bits = gemm.layers[0].weights[0].storage_bits
+    weight_bits = 8 * N * K + 32 * N
     assert frame["activation_buffer", "read"] == -(-(-(-N // 3) * M * K * 8) // width)
     assert frame["weight_buffer", "read"] == -(-(-(-M // 8) * weight_bits) // width)
     assert 0 < result.layers[0].utilization < 1
@@ -130,6 +131,9 @@ def test_saturating_sums_and_cost_only_rules_are_refused():
     gemm = Workload.from_shapes("gemm", [(2, 2, 2)])
     with pytest.raises(DesignError, match="use overflow='wrap'"):
         simulate(gemm, Design(datapath=Mac(overflow="saturate"), array=ARRAY))
+    for refused in (BitSerial(skip="zero", fifo_depth=2), BitSerial(dequantization="serial")):
+        with pytest.raises(DesignError, match="use fifo_depth=1"):
+            simulate(gemm, Design(datapath=refused, array=ARRAY))
     with pytest.raises(DesignError, match="toy cannot run weight_stationary"):
         simulate(gemm, Design(datapath=Toy(), array=ARRAY))
     network = digits.load("mlp_int8")

@@ -1,10 +1,13 @@
 """Bit-serial weights: one signed power-of-two term per lane and cycle."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
-from hwsim import terms
+import numpy as np
+
+from hwsim import schema, terms
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.errors import DesignError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
 from hwsim.kernels import weight_stationary
@@ -15,14 +18,22 @@ class BitSerial(IntegerDatapath):
     """A PE adds one shifted activation per lane and cycle.
 
     Attributes:
-        scheme: how a weight becomes terms: ``"booth"`` (radix-4) or ``"twos_complement"``.
+        scheme: how a weight becomes terms: ``"booth"`` (radix-4), ``"twos_complement"`` or
+            ``"naf"`` (the fewest signed digits).
         skip: ``"none"``: a step takes all terms of the format; ``"zero"``: as many cycles as
             the largest number of non-zero terms among the weights that run in lock-step.
+        fifo_depth: steps that wait for the columns. 1: all columns run in lock-step; more: within
+            a group a column may be this many steps less one ahead of the slowest (needs ``skip="zero"``).
+        dequantization: ``"parallel"``: a multiplier applies group scales in one cycle; ``"serial"``: an adder
+            takes one cycle per scale bit, while the next group computes (no offsets then).
     """
 
-    scheme: Literal["booth", "twos_complement"] = "booth"
+    scheme: terms.Scheme = "booth"
     skip: Literal["none", "zero"] = "none"
+    fifo_depth: int = 1
+    dequantization: Literal["parallel", "serial"] = "parallel"
 
+    MAX_WEIGHT_BITS: ClassVar[int] = 20
     EVENTS = (
         Event(component="bit_serial.pe", action="term_add", features=ACTIVATION_FEATURES),
         Event(component="bit_serial.pe", action="accumulate"),
@@ -34,23 +45,73 @@ class BitSerial(IntegerDatapath):
     cycles = staticmethod(kernels.cycles)
     events = staticmethod(kernels.events)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        schema.check_range(self, 1, 64, "fifo_depth")
+        if self.fifo_depth > 1 and self.skip == "none":
+            raise DesignError(
+                f"bit_serial: fifo_depth={self.fifo_depth} needs skip='zero'; "
+                "without skipping all columns take equally long"
+            )
+        if self.serial_scale and (not self.scale_bits or self.offset_bits):
+            raise DesignError("bit_serial: dequantization='serial' needs scale_bits > 0 and offset_bits = 0")
+
+    def check_array(self, array: Array) -> None:
+        """See `Datapath.check_array`: what works on a group while the next one runs needs its sum in the PE."""
+        super().check_array(array)
+        if array.weight_stationary and (self.fifo_depth > 1 or self.serial_scale):
+            raise DesignError(
+                f"bit_serial with fifo_depth={self.fifo_depth}, dequantization={self.dequantization!r} cannot run "
+                "weight_stationary; use fifo_depth=1 and dequantization='parallel', "
+                "or array.dataflow='output_stationary'"
+            )
+
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
         counts = terms.count(w.integers, w.integer_bits, self.scheme)
-        fixed = terms.per_weight(w.integer_bits, self.scheme) if self.skip == "none" else 0
+        fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
         if array.weight_stationary:
             parts = weight_stationary.slices(w.k, w.group_size, array.rows, self.lanes)
             lasts = weight_stationary.most_terms(counts, parts, array.cols)
             if fixed:
                 lasts[:] = fixed
-            return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, counts.sum(dtype="i8")))
-        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed)
+            return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, kernels.total(counts)))
+        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency)
         return Stats(values=values)
+
+    def params(self, array: Array) -> np.ndarray:
+        """See `Datapath.params`; the layout of integer datapaths and the latency of the scale stage."""
+        return np.append(super().params(array), self.scale_latency)
+
+    def sync_domains(self, array: Array) -> int:
+        """See `IntegerDatapath.sync_domains`: columns with steps to wait in are on their own."""
+        return 1 if self.fifo_depth == 1 else array.cols
+
+    @property
+    def operand_depth(self) -> int:
+        """Steps of operands that the array holds."""
+        return self.fifo_depth
+
+    @property
+    def scale_latency(self) -> int:
+        """Cycles from a group's sum to the tile's."""
+        return self.scale_bits if self.serial_scale else self.scale_stage
+
+    @property
+    def serial_scale(self) -> bool:
+        """Whether group scales are applied bit by bit."""
+        return self.dequantization == "serial"
+
+    @property
+    def serial_sum_bits(self) -> int:
+        """Width of a group's sum times its scale, where an adder makes it bit by bit; else 0."""
+        return (self.group_accumulator_bits + self.scale_bits) * self.serial_scale
 
     @property
     def register_bits(self) -> int:
-        """Flip-flops of one PE: those of every integer PE and the step's sum."""
-        return super().register_bits + self.step_bits
+        """Flip-flops of one PE: those of every integer PE, the step's sum and what a serial scale works on."""
+        held = self.group_accumulator_bits * self.serial_scale
+        return super().register_bits + self.step_bits + self.serial_sum_bits + held
 
     @property
     def stationary_register_bits(self) -> int:
@@ -59,17 +120,31 @@ class BitSerial(IntegerDatapath):
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: a step takes all terms, or at best one cycle if zeros are skipped."""
-        cycles = terms.per_weight(w.integer_bits, self.scheme) if self.skip == "none" else 1
+        cycles = terms.per_step(w, self.scheme) if self.skip == "none" else 1
         return array.rows * array.cols * self.lanes / cycles
+
+    def pe_parameters(self, array: Array) -> dict[str, float]:
+        """See `IntegerDatapath.pe_parameters`.
+
+        ``shifted_bits``: through each PE's variable shifters; ``selected_bits``: choices of a waiting step's
+        activations; ``scale_stage``: has a multiplier; ``serial_scale_bits``: additions instead of it.
+        """
+        parameters = super().pe_parameters(array)
+        own_shifts = self.skip == "zero" or self.scheme == "naf"
+        operand_bits = self.lanes * self.activation_bits
+        return parameters | {
+            "shifted_bits": operand_bits * own_shifts,
+            "selected_bits": operand_bits * (self.fifo_depth - 1),
+            "scale_stage": parameters["scale_stage"] * (not self.serial_scale),
+            "serial_scale_bits": self.scale_bits * self.serial_scale,
+            "serial_sum_bits": self.serial_sum_bits,
+        }
 
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
         encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
-        encoders = array.cols * (array.rows if array.weight_stationary else 1)
-        shifted_bits = self.lanes * self.activation_bits * (self.skip == "zero")
-        pe = self.pe_parameters(array) | {"shifted_bits": shifted_bits}
         return (
-            Component("bit_serial.pe", array.rows * array.cols, pe),
-            Component("bit_serial.encoder", encoders, encoder),
+            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters(array)),
+            Component("bit_serial.encoder", array.cols * (array.rows if array.weight_stationary else 1), encoder),
             *super().components(array),
         )
