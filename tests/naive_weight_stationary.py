@@ -41,7 +41,7 @@ def step_cycles(w, datapath, n0: int, n1: int, low: int, high: int) -> int:
         return 1
     if datapath.skip == "none":
         return naive.all_terms(w, datapath.scheme)
-    values = [int(w.codebook.values[0, code]) for code in w.codes[n0:n1, low:high].ravel()]
+    values = [naive.integer(w, n, k) for n in range(n0, n1) for k in range(low, high)]
     return max(1, *(naive.term_count(v, w.integer_bits, datapath.scheme) for v in values))
 
 
