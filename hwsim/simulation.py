@@ -201,7 +201,7 @@ def _datapath_events(
 ) -> Iterator[EventCount]:
     parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
     for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
-        if event.component not in parameters:  # a part of another dataflow
+        if not count and event.component not in parameters:  # a part of another dataflow
             continue
         named = dict(zip(event.features, map(float, values), strict=False))
         energy = _figure(
