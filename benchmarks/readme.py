@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: writes the measured tables into README.md, docs/formats.md and docs/rules.md.
+"""``python -m benchmarks.readme``: writes the measured tables into README.md and docs/ (formats, rules, reproductions).
 
 Accuracy and bits per weight are measured anew from the shipped networks; the other two come from what ``make sim``
 and ``make bench`` left.
@@ -15,9 +15,12 @@ from hwsim import digits, formats, rule_table
 from hwsim.files import write_atomically
 from hwsim.format_table import Summary, summarize
 from hwsim.models import accuracy
+from hwsim.reporting.tables import Table
+from hwsim.reproductions import bitmod, bitmod_tables
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats.md"
 RULES = FORMATS.parent / "rules.md"
+REPRODUCTIONS = FORMATS.parent / "reproductions.md"
 RULE_NETWORKS = ("cnn_int8", "cnn_int4", "mlp_int8", "mlp_int4")
 RULE_SAMPLES = 32
 README = Path(__file__).parent.parent / "README.md"
@@ -42,6 +45,10 @@ def main() -> None:
     )
     write_atomically(FORMATS, text.encode())
     write_atomically(RULES, _replace(RULES.read_text(), "rules", rules()).encode())
+    text = REPRODUCTIONS.read_text()
+    for name, table in reproductions().items():
+        text = _replace(text, name, _markdown(table.heads, table.rows))
+    write_atomically(REPRODUCTIONS, text.encode())
 
 
 def _replace(text: str, name: str, table: str) -> str:
@@ -85,6 +92,17 @@ def rules() -> str:
     ]
     names = [f"{name}, {of}" for of in ("over dense", "over Stripes") for name in RULE_NETWORKS]
     return _markdown(("design", *names), rows)
+
+
+def reproductions() -> dict[str, Table]:
+    """What ``hwsim reproduce bitmod`` prints, by marker."""
+    points = bitmod.points(progress=True)
+    return {
+        "bitmod points": bitmod_tables.points(points),
+        "bitmod ratios": bitmod_tables.ratios(bitmod.ratios(pd.concat([points, bitmod.equal_area()]))),
+        "bitmod left out": bitmod_tables.left_out(bitmod.left_out(progress=True)),
+        "bitmod counterpart": bitmod_tables.counterpart(bitmod.counterpart(progress=True), points),
+    }
 
 
 def _or_dash(number: int | None) -> str:

@@ -15,13 +15,16 @@ A `Rule` promises cycles and events only.
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from hwsim import schema
 from hwsim.errors import DesignError
 from hwsim.qtensor import QTensor
+
+if TYPE_CHECKING:
+    from hwsim.workload import MatmulLayer
 
 Operand = QTensor
 """What a matmul multiplies activations with: a static QTensor (a tensor made at run time has the same type)."""
@@ -109,6 +112,8 @@ class Datapath(ABC):
     events: ClassVar[Callable[..., None]]
     """Compiled ``events(shape, stats, params, activation, counts, features)``: fills the last two."""
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
+    needs_values: ClassVar[bool] = True
+    """Whether `stats` reads weights, or takes what `stored` puts in their place."""
 
     def __post_init__(self) -> None:
         schema.check_types(self)
@@ -122,6 +127,19 @@ class Datapath(ABC):
     def name(cls) -> str:
         """The datapath's name: that of its module."""
         return cls.__module__.rpartition(".")[2]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What its cycles and events do not include although the hardware has it, in words."""
+        return ()
+
+    def stored(self, layer: "MatmulLayer") -> "MatmulLayer":
+        """The layer with operands as memory holds them for this datapath: as they come, unless it says so."""
+        return layer
+
+    def beat_bits(self, array: Array) -> tuple[int, int]:
+        """Width of an access that fetches one step's activations, and of one that fetches its weights."""
+        raise DesignError(f"{self.name()} does not say how wide its steps are: buffers need width_bits")
 
     @abstractmethod
     def supports(self, w: Operand) -> None:

@@ -164,7 +164,7 @@ def label(design: Design) -> str:
         array += f"x{path.lanes}"
     if design.array.weight_stationary:
         array += f" weight-stationary {design.array.accumulator_rows}"
-    buffers = "/".join(f"{b.kib:g}" for b in (design.activation_buffer, design.weight_buffer, design.output_buffer))
+    buffers = "/".join(f"{sram.kib:g}" for sram in design.buffers.values())
     extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
     extra += " + overrides" if design.overrides else ""
     return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"

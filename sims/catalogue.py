@@ -109,7 +109,7 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
     yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS)
     yield on_verilator("large", 8, 16, lanes=16, skip="zero")
-    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4)
+    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4, weight_bits=20)
     yield on_verilator("bitmod", 8, 8, lanes=4, scheme="naf", weight_bits=6, dequantization="serial")
     yield on_verilator("minifloat", 4, 4, quick=True, lanes=4, scheme="naf", skip="zero", weight_bits=19)
     yield from _drawn(BitSerial, _draw_bit_serial)
@@ -152,7 +152,7 @@ def _on_verilator(
         array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=accumulator_rows)
     return Configuration(
         name=f"{datapath.name()}-{name}", datapath=datapath(**fields), array=array,
-        engine="verilator", quick=quick, network=name.endswith("network"),
+        engine="verilator", quick=quick, network=name in ("network", "run-ahead", "stationary-network"),
     )  # fmt: skip
 
 

@@ -66,9 +66,17 @@ def test_catalogue_is_wide_enough():
             same = [each for each in chosen if each.array.weight_stationary == stationary]
             assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
             assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
-            (network,) = [each for each in same if each.network]
-            assert network.quick
-            assert (network.array.rows, network.array.cols, network.datapath.lanes) == (8, 8, 8)
+            whole = [each for each in same if each.network]
+            assert whole
+            for each in whole:
+                assert each.quick
+                assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+def test_every_network_runs_bit_serially():
+    whole = [each for each in catalogue() if each.network and each.datapath.name() == "bit_serial"]
+    designs = [Design(datapath=each.datapath, array=each.array) for each in whole]
+    assert {name for design in designs for name in networks.runnable(design)} == set(digits.NAMES)
 
 
 def a_job(configuration: Configuration, stall: int = 0) -> Job:

@@ -8,8 +8,10 @@ import click
 
 import hwsim
 from hwsim.cli.formats import formats
+from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
+from hwsim.cli.reproductions import reproduce
 from hwsim.cli.rules import rules
 from hwsim.cli.simulations import simulate
 from hwsim.cli.sweeps import sweep
@@ -40,7 +42,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, rules, workloads):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, reproduce):
     program.add_command(command)
 
 
