@@ -61,7 +61,8 @@ def encoder(kind: Minifloat) -> Callable[[np.ndarray, QTensor], QTensor]:
     """``(w, like) -> QTensor``: nearest value of ``kind``, ties to even, on the scales of ``like``."""
 
     def encode(w: np.ndarray, like: QTensor) -> QTensor:
-        if not np.array_equal(like.codebook.special, kind.codebook.special):  # lowered to the codes that are used
+        unused = like.codebook.special
+        if unused is not None and (unused & np.isfinite(kind.values)).any():  # lowered to the codes that are used
             return encode_nearest(w, like)
         unit = like.codebook.values[0, kind.max_code] / kind.max  # not 1 once lowered
         codes = kind.encode_scaled(_group_scales.matrix(w), _group_scales.of(like) * unit, like.group_size)
