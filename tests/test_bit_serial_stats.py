@@ -6,25 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim import Array, BitSerial, formats, lower, quantize, terms
-from hwsim.errors import FormatError
+from hwsim import Array, BitSerial, lower, quantize, terms
+from hwsim.codebook import Codebook
 from hwsim.qtensor import QTensor
 
-K = 96
+
+GROUPED = ("int4", "bitmod_fp3", "bitmod_fp4", "bcq")
+WHOLE = ("int8", "ant_flint4", "bitnet158", "fp8_e4m3", "ant", "squeezellm", "olive", "pot")
 
 
-def lowered(name: str, n: int = 9) -> QTensor | None:
-    """Random weights in format ``name``, where the bit-serial array takes them."""
-    rng = np.random.default_rng(n)
-    try:
-        w = lower(quantize(rng.standard_normal((n, K)).astype(np.float32), name))
-        BitSerial(weight_bits=BitSerial.MAX_WEIGHT_BITS, offset_bits=16, overflow="saturate").supports(w)
-    except FormatError:
-        return None
-    return w
+def lowered(name: str) -> QTensor:
+    """Random weights as the array takes them, in groups of 20 where the format has groups."""
+    real = np.random.default_rng(1).standard_normal((9, 60)).astype(np.float32)
+    return lower(quantize(real, name, **({"group_size": 20} if name in GROUPED else {})))
 
 
-TENSORS = {name: w for name in sorted(formats.available()) if (w := lowered(name)) is not None}
+TENSORS = {name: lowered(name) for name in GROUPED + WHOLE}
 
 
 def waits(durations: list[list[int]], depth: int) -> int:
@@ -61,12 +58,11 @@ def reference(w: QTensor, datapath: BitSerial, cols: int) -> list[int]:
     return [sum(map(sum, count)), column_cycles, max(0, datapath.scale_latency - first), *per_tile]
 
 
-def test_formats_with_tables_of_every_kind_are_covered():
-    chosen = {w.codebook.tables > 1 for w in TENSORS.values()}
-    assert chosen == {False, True}
-    assert {True, False} == {w.plane_weights is not None for w in TENSORS.values()}
-    assert any(w.pairs for w in TENSORS.values())
-    assert {4, 8} <= {w.code_bits for w in TENSORS.values()}
+def test_tables_of_every_kind_are_covered():
+    kinds = {(w.codebook.tables > 1, w.codebook.mantissas.shape[1] > 16, w.pairs) for w in TENSORS.values()}
+    assert {(False, False, False), (False, True, False), (True, False, False), (True, False, True)} <= kinds
+    assert any(w.plane_weights is not None for w in TENSORS.values())
+    assert any(w.groups > 1 and w.select is not None for w in TENSORS.values())
 
 
 @settings(max_examples=8, deadline=None)
@@ -83,6 +79,22 @@ def test_statistics_are_those_of_the_weights(name, scheme, depth, cols, lanes):
     )
     w = TENSORS[name]
     assert datapath.stats(w, Array(rows=1, cols=cols)).values.tolist() == reference(w, datapath, cols)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 999), group_size=st.integers(1, 50), k=st.integers(1, 50), lanes=st.integers(1, 9))
+def test_groups_of_any_length_choose_tables(seed, group_size, k, lanes):
+    rng = np.random.default_rng(seed)
+    groups = -(-k // group_size)
+    w = QTensor(
+        format="made", shape=(5, k), codes=rng.integers(0, 8, (5, k)).astype(np.uint8), group_size=group_size,
+        codebook=Codebook.of(rng.integers(-63, 64, (3, 8)) * 2 + [[1]], bits=3),
+        select=rng.integers(0, 3, (5, groups)).astype(np.uint16),
+        scale=np.ones((5, groups), np.int32), channel_scale=np.ones(5, np.float32),
+    )  # fmt: skip
+    for depth in (1, 3):
+        datapath = BitSerial(skip="zero", fifo_depth=depth, lanes=lanes)
+        assert datapath.stats(w, Array(cols=2)).values.tolist() == reference(w, datapath, 2)
 
 
 @pytest.mark.parametrize("fifo_depth", [1, 4])
