@@ -1,6 +1,7 @@
 """A design point: datapath, array, memory, technology and clock, from Python or YAML."""
 
 import dataclasses
+import functools
 import fnmatch
 import math
 from pathlib import Path
@@ -154,7 +155,7 @@ class Design:
         """The inverse of `to_plain`; missing keys take their defaults, unknown ones are refused."""
         return schema.fields_from_plain(cls, data, where)
 
-    @property
+    @functools.cached_property
     def buffers(self) -> dict[str, Sram]:
         """The buffers that the design has, by name."""
         named = {name: getattr(self, name) for name in ("activation_buffer", "weight_buffer", "output_buffer")}

@@ -1,5 +1,6 @@
 """One module per datapath, found by being there: `available`, `find`."""
 
+import functools
 import importlib
 import pkgutil
 
@@ -12,6 +13,7 @@ def available() -> dict[str, type[Datapath]]:
     return {name: _load(name) for _, name, _ in pkgutil.iter_modules(__path__)}
 
 
+@functools.cache
 def find(name: str) -> type[Datapath]:
     """The datapath class called ``name``; DesignError with the nearest name if there is none."""
     names = [module for _, module, _ in pkgutil.iter_modules(__path__)]

@@ -58,16 +58,16 @@ def tile_stats(codes, low, high, tables, words, select, group_size, lanes, fixed
     if not fixed:
         longest_of_steps(counts, lanes, durations)
     finished, slowest = np.empty(columns, dtype=np.int32), np.empty(depth, dtype=np.int32)
-    column_cycles, first, total = np.int64(0), np.int64(0), np.int64(0)
+    column_cycles, first, tile_cycles = np.int64(0), np.int64(0), np.int64(0)
     for group in range(groups):
         taken_steps = tiles.ceil_div(min(size, k - group * size), lanes)
         chosen = durations[group * steps : group * steps + taken_steps]
-        busy = total_of(chosen)
+        busy = total(chosen)
         cycles = run_ahead(chosen, finished, slowest) if columns > 1 else busy
         column_cycles += busy * (high - low) // columns
         first = cycles if group == 0 else first
-        total += max(cycles, scale_latency)
-    return nonzero, column_cycles, first, total
+        tile_cycles += max(cycles, scale_latency)
+    return nonzero, column_cycles, first, tile_cycles
 
 
 @jit()
@@ -105,12 +105,13 @@ def larger(values, others, out):
 
 
 @jit()
-def total_of(durations):
-    """Sum of uint8[steps, columns], int64."""
-    total = np.int64(0)
-    for each in durations.reshape(-1):
-        total += each
-    return total
+def total(counts):
+    """Sum of uint8 ``counts`` of two dimensions, int64."""
+    result = np.int64(0)
+    for row in counts:
+        for i in range(row.size):
+            result += row[i]
+    return result
 
 
 @jit()
