@@ -1,8 +1,8 @@
 """A design point: datapath, array, memory, technology and clock, from Python or YAML."""
 
 import dataclasses
-import functools
 import fnmatch
+import functools
 import math
 from pathlib import Path
 from typing import Any, Literal, Self

@@ -11,6 +11,7 @@ import hashlib
 import json
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from hwsim.errors import DesignError, nearest
@@ -34,7 +35,7 @@ def fields_to_plain(value: Any) -> dict[str, Any]:
     return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
 
 
-_hints = functools.cache(typing.get_type_hints)
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
 
 
 def from_plain(cls: type, data: Any, where: str = "") -> Any:

@@ -10,7 +10,6 @@ from hwsim import Array, BitSerial, lower, quantize, terms
 from hwsim.codebook import Codebook
 from hwsim.qtensor import QTensor
 
-
 GROUPED = ("int4", "bitmod_fp3", "bitmod_fp4", "bcq")
 WHOLE = ("int8", "ant_flint4", "bitnet158", "fp8_e4m3", "ant", "squeezellm", "olive", "pot")
 

@@ -93,7 +93,9 @@ def test_the_fast_path_is_exact_at_extreme_values(k, seed):
     assert (Mac().matmul(x, w) == x @ w.integers.astype(np.int64).T).all()
 
 
-@pytest.mark.parametrize(("activation_bits", "bits", "limit"), [(2, 20, 1 << 15), (8, 8, 1 << 12), (8, 4, 4), (16, 4, 8)])
+@pytest.mark.parametrize(
+    ("activation_bits", "bits", "limit"), [(2, 20, 1 << 15), (8, 8, 1 << 12), (8, 4, 4), (16, 4, 8)]
+)
 @pytest.mark.parametrize("k", [1, 64, 200, 700])
 def test_slices_and_doubles_are_exact_for_weights_of_any_size(activation_bits, bits, limit, k):
     rng = np.random.default_rng(k)

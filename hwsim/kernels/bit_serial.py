@@ -25,12 +25,14 @@ def stats(codes, tables, select, group_size, lanes, cols, fixed, depth, scale_la
     """
     n = codes.shape[0]
     n_tiles = tiles.ceil_div(n, cols)
-    words = terms.packed(tables)
+    words, bits = terms.packed(tables)
     parts = np.empty((3, n_tiles), dtype=np.int64)
     out = np.zeros(TILE_CYCLES + n_tiles, dtype=np.int64)
     for tile in numba.prange(n_tiles):
         low, high = tile * cols, min((tile + 1) * cols, n)
-        found = tile_stats(codes, low, high, tables, words, select, group_size, lanes, fixed, depth, scale_latency)
+        found = tile_stats(
+            codes, low, high, tables, words, bits, select, group_size, lanes, fixed, depth, scale_latency
+        )
         parts[0, tile], parts[1, tile], parts[2, tile], out[TILE_CYCLES + tile] = found
     out[NONZERO_TERMS] = parts[0].sum()
     out[COLUMN_CYCLES] = parts[1].sum()
@@ -39,7 +41,7 @@ def stats(codes, tables, select, group_size, lanes, cols, fixed, depth, scale_la
 
 
 @jit()
-def tile_stats(codes, low, high, tables, words, select, group_size, lanes, fixed, depth, scale_latency):
+def tile_stats(codes, low, high, tables, words, bits, select, group_size, lanes, fixed, depth, scale_latency):
     """Non-zero terms, column cycles, cycles of the first group and of all groups of rows ``low:high``."""
     k = codes.shape[1]
     size = min(group_size, k)
@@ -50,7 +52,7 @@ def tile_stats(codes, low, high, tables, words, select, group_size, lanes, fixed
     counts = np.zeros((columns, row_counts.size), dtype=np.uint8)
     next_row, nonzero = min(select.shape[0] - 1, 1), np.int64(0)
     for row in range(low, high):
-        terms.count(codes[row], tables, words, select[row * next_row], size, steps * lanes, row_counts)
+        terms.count(codes[row], tables, words, bits, select[row * next_row], size, steps * lanes, row_counts)
         nonzero += terms.total(row_words)
         if not fixed:
             raise_to(counts[(row - low) % columns], row_counts)
