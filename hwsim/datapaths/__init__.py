@@ -1,6 +1,5 @@
 """One module per datapath, found by being there: `available`, `find`."""
 
-import functools
 import importlib
 import pkgutil
 
@@ -13,7 +12,6 @@ def available() -> dict[str, type[Datapath]]:
     return {name: _load(name) for _, name, _ in pkgutil.iter_modules(__path__)}
 
 
-@functools.cache
 def find(name: str) -> type[Datapath]:
     """The datapath class called ``name``; DesignError with the nearest name if there is none."""
     names = [module for _, module, _ in pkgutil.iter_modules(__path__)]
