@@ -110,24 +110,25 @@ def _or_dash(number: int | None) -> str:
 
 
 def agreement(results: pd.DataFrame) -> str:
-    """Runs, results, mismatches and cycles per datapath and engine."""
+    """Runs, results, mismatches and cycles per datapath, dataflow and engine."""
     results = results.assign(
         network=results["workload"].str.contains(":"),
         wrong_cycles=(results["rtl_cycles"] != results["sim_cycles"]) & ~results["stalled"],
     )
     rows = []
-    for (datapath, engine, network), part in results.groupby(["datapath", "engine", "network"], sort=False):
+    for keys, part in results.groupby(["datapath", "dataflow", "engine", "network"], sort=False):
+        datapath, dataflow, engine, network = keys
         unstalled = part[~part["stalled"]]
         rows.append(
             (
-                datapath, engine, "digits networks" if network else "random", part["design"].nunique(), len(part),
-                f"{part['vectors'].sum():,}", part["mismatches"].sum(), part["rule_violations"].sum(),
-                f"{unstalled['rtl_cycles'].sum():,}", part["wrong_cycles"].sum(),
+                datapath, dataflow.replace("_", "-"), engine, "digits networks" if network else "random",
+                part["design"].nunique(), len(part), f"{part['vectors'].sum():,}", part["mismatches"].sum(),
+                part["rule_violations"].sum(), f"{unstalled['rtl_cycles'].sum():,}", part["wrong_cycles"].sum(),
             )
         )  # fmt: skip
     header = (
-        "datapath", "engine", "workload", "configurations", "runs", "result rows", "mismatches", "rule violations",
-        "unstalled cycles", "runs with other cycles",
+        "datapath", "dataflow", "engine", "workload", "configurations", "runs", "result rows", "mismatches",
+        "rule violations", "unstalled cycles", "runs with other cycles",
     )  # fmt: skip
     return _markdown(header, rows)
 

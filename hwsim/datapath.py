@@ -4,6 +4,7 @@ A datapath is a frozen dataclass of hardware parameters. Simulator and RTL are b
 the same instance. What it promises (docs/hardware.md has the arithmetic):
 
 * ``supports(w)`` - None, or FormatError naming format, datapath and what would do;
+* ``check_array(array)`` - None, or DesignError: which dataflows it has;
 * ``matmul(x, w)`` - the exact integers the hardware accumulates;
 * ``stats(w, array)`` - everything cycles and events need to know about the weights;
 * ``cycles`` / ``events`` - compiled functions of ``(shape, stats, params)``.
@@ -28,17 +29,38 @@ if TYPE_CHECKING:
 Operand = QTensor
 """What a matmul multiplies activations with: a static QTensor (a tensor made at run time has the same type)."""
 
+Dataflow = Literal["output_stationary", "weight_stationary"]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Array:
-    """``rows`` (M) x ``cols`` (N) processing elements."""
+    """``rows`` x ``cols`` processing elements; columns index N.
+
+    Attributes:
+        dataflow: what stays in the PEs: the sums of a tile (rows index M), or the weights (rows index K).
+        accumulator_rows: weight-stationary only: words per column of the accumulator buffer, so rows
+            of a tile, 1..65536.
+    """
 
     rows: int = 16
     cols: int = 16
+    dataflow: Dataflow = "output_stationary"
+    accumulator_rows: int = 256
 
     def __post_init__(self) -> None:
         schema.check_types(self)
         schema.check_range(self, 1, 1024, "rows", "cols")
+        schema.check_range(self, 1, 1 << 16, "accumulator_rows")
+
+    @property
+    def tile_rows(self) -> int:
+        """Rows of M in a tile."""
+        return self.accumulator_rows if self.weight_stationary else self.rows
+
+    @property
+    def weight_stationary(self) -> bool:
+        """Whether weights stay in the PEs."""
+        return self.dataflow == "weight_stationary"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,7 +106,7 @@ class Datapath(ABC):
     """Base of all datapaths. Subclasses add their hardware parameters as fields."""
 
     EVENTS: ClassVar[tuple[Event, ...]]
-    """What `events` counts, in order."""
+    """What `events` counts, in order, on any array; those of parts that an array lacks stay 0."""
     cycles: ClassVar[Callable[..., int]]
     """Compiled ``cycles(shape, stats, params) -> int64``: compute cycles of a layer."""
     events: ClassVar[Callable[..., None]]
@@ -122,6 +144,11 @@ class Datapath(ABC):
     @abstractmethod
     def supports(self, w: Operand) -> None:
         """Raises FormatError naming format, datapath and alternative if ``w`` cannot be taken."""
+
+    def check_array(self, array: Array) -> None:
+        """Raises DesignError naming datapath, dataflow and alternative if it cannot stand in ``array``."""
+        if array.weight_stationary:
+            raise DesignError(f"{self.name()} cannot run weight_stationary; use array.dataflow='output_stationary'")
 
     @abstractmethod
     def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:

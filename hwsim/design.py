@@ -10,12 +10,12 @@ from typing import Any, Literal, Self
 import yaml
 
 from hwsim import schema
-from hwsim.datapath import Array, Datapath
+from hwsim.datapath import Array, Dataflow, Datapath
 from hwsim.datapaths.mac import Mac
 from hwsim.errors import DesignError
 from hwsim.files import read_yaml, write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,6 @@ class Design:
     Attributes:
         datapath: what multiplies and accumulates.
         array: PEs.
-        dataflow: which operand stays in the PEs.
         activation_buffer, weight_buffer, output_buffer: on-chip memory; without output buffer results go
             to DRAM and back into the activation buffer as they leave the array.
         dram: off-chip memory.
@@ -115,7 +114,6 @@ class Design:
 
     datapath: Datapath = Mac()
     array: Array = Array()
-    dataflow: Literal["output_stationary"] = "output_stationary"
     activation_buffer: Sram = Sram(kib=64, banks=16)
     weight_buffer: Sram = Sram(kib=64, banks=16)
     output_buffer: Sram | None = Sram(kib=32)
@@ -137,6 +135,11 @@ class Design:
         if self.output_buffer is not None and self.output_buffer.width_bits is None:
             raise DesignError("output_buffer.width_bits is missing: the array's results have no step")
 
+    @property
+    def dataflow(self) -> Dataflow:
+        """What stays in the PEs of `array`."""
+        return self.array.dataflow
+
     def layer(self, name: str) -> "Design":
         """The design as layer ``name`` sees it: with the first matching override applied."""
         for override in self.overrides:
@@ -152,7 +155,18 @@ class Design:
 
     @classmethod
     def from_plain(cls, data: Any, where: str = "") -> Self:
-        """The inverse of `to_plain`; missing keys take their defaults, unknown ones are refused."""
+        """The inverse of `to_plain`; missing keys take their defaults, unknown ones are refused.
+
+        ``dataflow`` beside ``array`` is accepted as one of the array's keys: it stood there in version 1.
+        """
+        if isinstance(data, dict) and "dataflow" in data:
+            dataflow = data["dataflow"]
+            data = {key: item for key, item in data.items() if key != "dataflow"}
+            array = data.setdefault("array", {})
+            if isinstance(array, dict):
+                if array.get("dataflow", dataflow) != dataflow:
+                    raise DesignError(f"dataflow is {dataflow!r} and array.dataflow {array['dataflow']!r}")
+                data["array"] = {"dataflow": dataflow, **array}
         return schema.fields_from_plain(cls, data, where)
 
     @functools.cached_property

@@ -14,14 +14,20 @@ import numpy as np
 
 from hwsim import schema
 from hwsim.datapath import Array, Component, Datapath, Event, Operand
-from hwsim.errors import FormatError
+from hwsim.errors import DesignError, FormatError
 from hwsim.kernels import accumulate
 
 SHARED_EVENTS = (
     Event(component="operand_register", action="clock"),
     Event(component="requantizer", action="requantize"),
+    Event(component="weight_register", action="load"),
+    Event(component="column", action="add"),
+    Event(component="column", action="scale"),
+    Event(component="column", action="clock"),
+    Event(component="accumulator_buffer", action="read"),
+    Event(component="accumulator_buffer", action="write"),
 )
-"""What every integer array does beside its PEs; the last two of a datapath's events."""
+"""What every integer array does beside its PEs; the last of a datapath's events."""
 
 MAX_EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
@@ -74,6 +80,11 @@ class IntegerDatapath(Datapath):
         return int(self.scale_bits > 0 or self.offset_bits > 0)
 
     @property
+    def step_bits(self) -> int:
+        """Width of the exact sum of a step's products."""
+        return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
+
+    @property
     def scale_latency(self) -> int:
         """Cycles from a group's sum to the tile's."""
         return self.scale_stage
@@ -96,6 +107,11 @@ class IntegerDatapath(Datapath):
     def register_bits(self) -> int:
         """Flip-flops of one PE: accumulator, shadow and, with a scale stage, group accumulator."""
         return 2 * self.accumulator_bits + self.scale_stage * self.group_accumulator_bits
+
+    @property
+    def stationary_register_bits(self) -> int:
+        """Flip-flops of one weight-stationary PE beside its weights: the step's sum."""
+        return self.step_bits
 
     def supports(self, w: Operand) -> None:
         """See `Datapath.supports`: integers of at most ``weight_bits``, lowered, that cannot overflow."""
@@ -143,6 +159,14 @@ class IntegerDatapath(Datapath):
             yield "group_accumulator_bits", group, group.bit_length() + 1
         yield "accumulator_bits", total, total.bit_length() + 1
 
+    def check_array(self, array: Array) -> None:
+        """See `Datapath.check_array`: both dataflows, but the order of sums matters if they saturate."""
+        if array.weight_stationary and self.overflow != "wrap":
+            raise DesignError(
+                f"{self.name()} with overflow={self.overflow!r} cannot run weight_stationary, whose order of "
+                "sums is another; use overflow='wrap' or array.dataflow='output_stationary'"
+            )
+
     def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
         """int32[M, N]: docs/hardware.md's accumulation of activations int[M, K] with ``w``."""
         self.supports(w)
@@ -162,27 +186,51 @@ class IntegerDatapath(Datapath):
         )
 
     def params(self, array: Array) -> np.ndarray:
-        """See `Datapath.params`; the layout that the kernels of integer datapaths read."""
-        return np.array([array.rows, array.cols, self.lanes, self.scale_stage], dtype=np.int64)
+        """See `Datapath.params`; the layout that the kernels of integer datapaths read.
 
-    def pe_parameters(self) -> dict[str, float]:
-        """What energy and area of a PE depend on."""
+        The last is the depth of the accumulator buffer, 0 if the array is output-stationary.
+        """
+        depth = array.accumulator_rows if array.weight_stationary else 0
+        return np.array([array.rows, array.cols, self.lanes, self.scale_stage, depth], dtype=np.int64)
+
+    def pe_parameters(self, array: Array) -> dict[str, float]:
+        """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale."""
+        stationary = array.weight_stationary
         return {
             "lanes": self.lanes,
             "weight_bits": self.weight_bits,
             "activation_bits": self.activation_bits,
             "multiplier_bits": self.weight_bits * self.activation_bits,
-            "accumulator_bits": self.accumulator_bits,
-            "scale_stage": self.scale_stage,
-            "register_bits": self.register_bits,
+            "accumulator_bits": 0 if stationary else self.accumulator_bits,
+            "scale_stage": 0 if stationary else self.scale_stage,
+            "register_bits": self.stationary_register_bits if stationary else self.register_bits,
         }
 
     def components(self, array: Array) -> tuple[Component, ...]:
-        """The parts beside the PEs: operand registers and one requantizer per column."""
-        operand_bits = self.lanes * (array.rows * self.activation_bits + array.cols * self.weight_bits)
+        """The parts beside the PEs: operand registers, one requantizer per column, and its accumulators."""
+        operand_bits = self.lanes * array.rows * self.activation_bits
+        if not array.weight_stationary:
+            operand_bits += self.lanes * array.cols * self.weight_bits
         return (
             Component("operand_register", 1, {"register_bits": operand_bits * self.operand_depth}),
             Component("requantizer", array.cols, {}),
+            *(self._stationary_parts(array) if array.weight_stationary else ()),
+        )
+
+    def _stationary_parts(self, array: Array) -> tuple[Component, ...]:
+        """What a weight-stationary array has more: two banks of weights per PE, accumulators per column."""
+        sum_bits = self.step_bits + (array.rows - 1).bit_length()
+        column = {
+            "adder_bits": (array.rows - 1) * sum_bits,
+            "accumulator_bits": self.accumulator_bits,
+            "scale_stage": self.scale_stage,
+            "register_bits": sum_bits + self.scale_bits + self.offset_bits,
+        }
+        buffer = {"word_bits": self.accumulator_bits, "bits": self.accumulator_bits * array.accumulator_rows}
+        return (
+            Component("weight_register", array.rows * array.cols, {"register_bits": 2 * self.lanes * self.weight_bits}),
+            Component("column", array.cols, column),
+            Component("accumulator_buffer", array.cols, buffer),
         )
 
 

@@ -52,7 +52,7 @@ class Mapping:
 
 def tiles(m: int, n: int, array: Array, m_outer: bool = False) -> Iterator[Tile]:
     """The tiles of an [m, n] output in the order in which they run."""
-    rows = [(low, min(low + array.rows, m)) for low in range(0, m, array.rows)]
+    rows = [(low, min(low + array.tile_rows, m)) for low in range(0, m, array.tile_rows)]
     cols = [(low, min(low + array.cols, n)) for low in range(0, n, array.cols)]
     if m_outer:
         yield from (Tile(*row, *col) for row in rows for col in cols)
@@ -80,7 +80,7 @@ def map_matmul(
     count = together or 1
     sizes = np.array(
         [
-            -(-m // array.rows), -(-n // array.cols), count * input_bits, count * weight_bits,
+            -(-m // array.tile_rows), -(-n // array.cols), count * input_bits, count * weight_bits,
             count * output_bits, activation_buffer_bits, weight_buffer_bits,
         ],
         dtype=np.int64,

@@ -239,6 +239,8 @@ def _datapath_events(
 ) -> Iterator[EventCount]:
     parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
     for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
+        if not count and event.component not in parameters:  # a part of another dataflow
+            continue
         named = dict(zip(event.features, map(float, values), strict=False))
         energy = _figure(
             design.datapath, tech.energy, event.component, event.action, parameters[event.component], event.features
@@ -315,6 +317,7 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
             arrays.add((here.datapath, here.array))
     parts = []
     for datapath, array in sorted(arrays, key=repr):
+        datapath.check_array(array)
         for part in datapath.components(array):
             area = _figure(datapath, tech.area, part.name, part.parameters)
             parts.append(

@@ -1,18 +1,20 @@
 """Cycles and events of the bit-serial array.
 
-``params`` is int64 ``[rows, cols, lanes, scale_stage, scale_latency]``; ``activation`` is float64
-``[zero_fraction, toggle_rate]``. ``stats`` is int64 ``[non-zero terms, column cycles, first wait, compute
-cycles of column tile 0, 1, ...]``: column cycles are those in which a column takes terms, summed
-over the columns; first wait is how long the first group waits for a serial scale, if it is not the first.
+``params`` is int64 ``[rows, cols, lanes, scale_stage, accumulator_rows, scale_latency]``; 0 accumulator rows: the
+array is output-stationary. ``activation`` is float64 ``[zero_fraction, toggle_rate]``. ``stats`` is,
+output-stationary, int64 ``[non-zero terms, column cycles, first wait, compute cycles of column tile 0, 1, ...]``:
+column cycles are those in which a column takes terms, summed over the columns; first wait is how long the first
+group waits for a serial scale, if it is not the first. Weight-stationary ones are those of
+`hwsim.kernels.weight_stationary`, whose first two are used alike.
 """
 
 import numba
 import numpy as np
 
-from hwsim.kernels import terms, tiles
+from hwsim.kernels import terms, tiles, weight_stationary
 from hwsim.kernels._jit import jit
 
-ROWS, COLS, LANES, SCALE_STAGE, SCALE_LATENCY = range(5)
+ROWS, COLS, LANES, SCALE_STAGE, ACCUMULATOR_ROWS, SCALE_LATENCY = range(6)
 NONZERO_TERMS, COLUMN_CYCLES, FIRST_WAIT, TILE_CYCLES = range(4)
 
 
@@ -139,6 +141,8 @@ def run_ahead(durations, finished, slowest):
 @jit()
 def cycles(shape, stats, params):
     """Compute cycles of one matmul, int64."""
+    if params[ACCUMULATOR_ROWS]:
+        return weight_stationary.cycles(shape, stats, params)
     total = tiles.matmul_cycles(shape, stats[TILE_CYCLES:], 1, params[ROWS], params[COLS], params[SCALE_LATENCY])
     return total - stats[FIRST_WAIT]
 
@@ -150,9 +154,13 @@ def events(shape, stats, params, activation, counts, features):
     counts[0] = shape[tiles.M] * stats[NONZERO_TERMS]
     features[0, :2] = activation
     counts[1] = shape[tiles.M] * stats[COLUMN_CYCLES]
-    counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
-    counts[3] = tiles.ceil_div(shape[tiles.M], params[ROWS]) * shape[tiles.N] * shape[tiles.K]
     compute = cycles(shape, stats, params)
     counts[4] = compute * params[ROWS] * params[COLS]
     counts[5] = compute
     counts[6] = outputs
+    if params[ACCUMULATOR_ROWS]:
+        counts[3] = outputs * shape[tiles.K]
+        weight_stationary.events(shape, stats, params, compute, counts)
+        return
+    counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
+    counts[3] = tiles.ceil_div(shape[tiles.M], params[ROWS]) * shape[tiles.N] * shape[tiles.K]
