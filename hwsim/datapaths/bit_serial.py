@@ -68,15 +68,18 @@ class BitSerial(IntegerDatapath):
 
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
-        counts = terms.count(w.integers, w.integer_bits, self.scheme)
         fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
         if array.weight_stationary:
+            counts = terms.count(w.integers, w.integer_bits, self.scheme)
             parts = weight_stationary.slices(w.k, w.group_size, array.rows, self.lanes)
             lasts = weight_stationary.most_terms(counts, parts, array.cols)
             if fixed:
                 lasts[:] = fixed
             return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, kernels.total(counts)))
-        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency)
+        codes, tables, select = terms.of_codes(w, self.scheme)
+        values = kernels.stats(
+            codes, tables, select, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
+        )
         return Stats(values=values)
 
     def params(self, array: Array) -> np.ndarray:
