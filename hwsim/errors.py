@@ -32,6 +32,10 @@ class TechnologyError(HwsimError):
     """A technology table that is not valid, or lacks the row asked for."""
 
 
+class PowerError(HwsimError):
+    """A cell library, netlist or activity file from which no power can be computed."""
+
+
 class MissingExtraError(HwsimError):
     """An optional dependency that is not installed."""
 

@@ -1,0 +1,1 @@
+"""Power of gate-level netlists: Liberty libraries, netlists, activity, energy per cycle."""
