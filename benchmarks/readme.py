@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: writes the measured tables into README.md and docs/formats.md.
+"""``python -m benchmarks.readme``: writes the measured tables into README.md, docs/formats.md and docs/rules.md.
 
 Accuracy and bits per weight are measured anew from the shipped networks; the other two come from what ``make sim``
 and ``make bench`` left.
@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from hwsim import formats
+from hwsim import digits, formats, rule_table
 from hwsim.files import write_atomically
 from hwsim.format_table import Summary, summarize
 from hwsim.models import accuracy
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats.md"
+RULES = FORMATS.parent / "rules.md"
+RULE_NETWORKS = ("cnn_int8", "cnn_int4", "mlp_int8", "mlp_int4")
+RULE_SAMPLES = 32
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = README.parent / "build" / "sims" / "results.csv"
 BENCH = README.parent / "out" / "bench.json"
@@ -38,6 +41,7 @@ def main() -> None:
         text, "greedy", _markdown(("format", "its encoder"), [(s.name, s.greedy) for s in summaries if s.greedy])
     )
     write_atomically(FORMATS, text.encode())
+    write_atomically(RULES, _replace(RULES.read_text(), "rules", rules()).encode())
 
 
 def _replace(text: str, name: str, table: str) -> str:
@@ -62,6 +66,25 @@ def format_table(summaries: Iterable[Summary]) -> str:
     ]  # fmt: skip
     header = ("format", "values", "bits per weight", "planes", "terms", "datapaths", "one multiply-accumulate becomes")
     return _markdown(header, rows)
+
+
+def rules() -> str:
+    """One row per shipped rule: speed over the same array without skipping and over Stripes, by network."""
+    columns = []
+    for name in RULE_NETWORKS:
+        network = digits.load(name)
+        x, _ = digits.held_out(network)
+        columns.append(rule_table.count(rule_table.operands(network, x[:RULE_SAMPLES])))
+    rows = [
+        (
+            each[0].preset,
+            *(f"{c.over_dense:.2f}" for c in each),
+            *("-" if c.over_stripes is None else f"{c.over_stripes:.2f}" for c in each),
+        )
+        for each in zip(*columns, strict=True)
+    ]
+    names = [f"{name}, {of}" for of in ("over dense", "over Stripes") for name in RULE_NETWORKS]
+    return _markdown(("design", *names), rows)
 
 
 def _or_dash(number: int | None) -> str:

@@ -1,5 +1,6 @@
 """hwsim: simulator, matching RTL and energy for low-bit neural network hardware."""
 
+from hwsim import workloads
 from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
@@ -22,5 +23,5 @@ __version__ = "0.1.0"
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
     "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
-    "simulate", "sweep", "transport",
+    "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

@@ -61,7 +61,7 @@ class Component:
 
     name: str
     count: int
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float | str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,11 @@ class Datapath(ABC):
 
     def __post_init__(self) -> None:
         schema.check_types(self)
+
+    @property
+    def assumed(self) -> str:
+        """What cycles assume because no tensor tells it; empty if nothing. Results show it."""
+        return ""
 
     @classmethod
     def name(cls) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hwsim.errors import FormatError
+from hwsim.kernels import look_up as kernel
 from hwsim.qtensor import QTensor
 
 
@@ -42,9 +43,14 @@ def look_up(q: QTensor, tables: np.ndarray) -> np.ndarray:
     codes = q.expanded_codes
     if q.pairs:
         return _look_up_pairs(codes, tables, q.code_bits)
+    out = np.empty(codes.shape, tables.dtype)
     if q.select is None:
-        return tables[0][codes]
-    return tables[q.spread(q.select), codes]
+        kernel.shared(codes.reshape(-1), 0, tables[0], out.reshape(-1))
+    elif q.flat_groups:
+        return tables[q.spread(q.select), codes]
+    else:
+        kernel.by_group(codes, tables, np.broadcast_to(q.select, (q.n, q.groups)), q.group_size, out)
+    return out
 
 
 def _look_up_pairs(codes: np.ndarray, tables: np.ndarray, bits: int) -> np.ndarray:

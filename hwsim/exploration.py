@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hwsim import datapaths, schema
+from hwsim.datapath import Rule
 from hwsim.design import Design, Dram
 from hwsim.errors import DesignError, HwsimError, nearest
 from hwsim.network import Network
@@ -71,7 +72,7 @@ def _apply(base: Design, choice: dict[str, Any]) -> Design:
     plain["datapath"] = {"name": name} | {k: v for k, v in plain["datapath"].items() if k in fields}
     for key, value in choice.items():
         *path, last = key.split(".")
-        if path == ["datapath"] and last not in fields:
+        if path[:1] == ["datapath"] and [*path[1:], last][0] not in fields:
             continue
         inner = plain
         for part in path:
@@ -153,6 +154,8 @@ def label(design: Design) -> str:
         options.append(f"w{path.weight_bits}")
     if getattr(path, "skip", "none") != "none":
         options.append(f"skip {path.skip}")  # type: ignore[attr-defined]
+    if isinstance(path, Rule):
+        options += _chosen(path)
     array = f"{design.array.rows}x{design.array.cols}"
     if hasattr(path, "lanes"):
         array += f"x{path.lanes}"
@@ -160,6 +163,14 @@ def label(design: Design) -> str:
     extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
     extra += " + overrides" if design.overrides else ""
     return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
+
+
+def _chosen(rule: Rule) -> Iterator[str]:
+    """The options of a rule that are not its defaults, in words."""
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if value != field.default and field.name != "lanes":
+            yield f"{field.name} {value}".replace("_", " ")
 
 
 def pareto(frame: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 
 from hwsim import datapaths
+from hwsim.datapath import Rule
 from hwsim.decoding import planes
 from hwsim.errors import DesignError, FormatError
 from hwsim.formats import Format, quantize
@@ -25,7 +26,8 @@ class Summary:
         bits_per_weight: stored, metadata included.
         planes: bit planes, None if its values are not sums of them.
         max_terms: signed powers of two of its costliest value, None where there is no such sum.
-        datapaths: those that take it as they are, with no parameter changed.
+        datapaths: those that take it as they are, with no parameter changed, and compute its values (a
+            cost-only rule computes none; it takes any lowered format of at most 8 bits).
     """
 
     name: str
@@ -70,7 +72,9 @@ def _datapaths(q: QTensor) -> tuple[str, ...]:
         lowered = lower(q)
     except FormatError:
         return ()
-    return tuple(name for name, cls in datapaths.available().items() if _takes(cls, lowered))
+    return tuple(
+        name for name, cls in datapaths.available().items() if not issubclass(cls, Rule) and _takes(cls, lowered)
+    )
 
 
 def _takes(cls: type, lowered: QTensor) -> bool:

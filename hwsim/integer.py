@@ -5,7 +5,8 @@ The order of additions and the meaning of every width is in docs/hardware.md.
 
 import dataclasses
 import functools
-from typing import Literal
+import weakref
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -20,9 +21,6 @@ SHARED_EVENTS = (
 )
 """What every integer array does beside its PEs; the last two of a datapath's events."""
 
-MAX_WEIGHT_BITS = 8
-"""Widest weight operand of any integer datapath."""
-
 MAX_EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
 
@@ -36,7 +34,7 @@ class IntegerDatapath(Datapath):
 
     Attributes:
         lanes: consecutive k that one PE takes per step.
-        weight_bits: width of the weight operand, 2..8.
+        weight_bits: width of the weight operand, 2..`MAX_WEIGHT_BITS`.
         activation_bits: width of the signed activation operand, 2..16.
         scale_bits: width of the signed group scale; 0 for none.
         offset_bits: width of the signed group offset; 0 for none.
@@ -54,10 +52,13 @@ class IntegerDatapath(Datapath):
     group_accumulator_bits: int = 32
     overflow: Literal["wrap", "saturate"] = "wrap"
 
+    MAX_WEIGHT_BITS: ClassVar[int] = 8
+    """Widest weight operand of the datapath."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
-        schema.check_range(self, 2, MAX_WEIGHT_BITS, "weight_bits")
+        schema.check_range(self, 2, self.MAX_WEIGHT_BITS, "weight_bits")
         schema.check_range(self, 2, 16, "activation_bits")
         schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
         schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")
@@ -66,6 +67,25 @@ class IntegerDatapath(Datapath):
     def scale_stage(self) -> int:
         """1 if a PE has the stage that applies group scales and offsets, else 0."""
         return int(self.scale_bits > 0 or self.offset_bits > 0)
+
+    @property
+    def scale_latency(self) -> int:
+        """Cycles from a group's sum to the tile's."""
+        return self.scale_stage
+
+    @property
+    def serial_scale(self) -> bool:
+        """Whether group scales are applied bit by bit."""
+        return False
+
+    @property
+    def operand_depth(self) -> int:
+        """Steps of operands that the array holds."""
+        return 1
+
+    def sync_domains(self, array: Array) -> int:
+        """How many parts of the array may be at different steps: 1, or one per column."""
+        return 1
 
     @property
     def register_bits(self) -> int:
@@ -83,7 +103,9 @@ class IntegerDatapath(Datapath):
         if w.integer_bits > self.weight_bits:
             raise refuse(
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
-                f"use weight_bits={w.integer_bits}" if w.integer_bits <= 8 else "use a format of at most 8 bits",
+                f"use weight_bits={w.integer_bits}"
+                if w.integer_bits <= self.MAX_WEIGHT_BITS
+                else f"use a format of at most {self.MAX_WEIGHT_BITS} bits",
             )
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)
@@ -150,7 +172,7 @@ class IntegerDatapath(Datapath):
         """The parts beside the PEs: operand registers and one requantizer per column."""
         operand_bits = self.lanes * (array.rows * self.activation_bits + array.cols * self.weight_bits)
         return (
-            Component("operand_register", 1, {"register_bits": operand_bits}),
+            Component("operand_register", 1, {"register_bits": operand_bits * self.operand_depth}),
             Component("requantizer", array.cols, {}),
         )
 
@@ -164,22 +186,40 @@ def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:
         raise FormatError(f"{datapath}: an activation lies outside signed {bits} bits")
 
 
-@functools.lru_cache(maxsize=4096)
 def worst_case(w: Operand, activation_bits: int) -> tuple[int, int]:
     """Largest |group sum| and |total| that activations of ``activation_bits`` can produce."""
-    largest = 1 << (activation_bits - 1)
+    if w not in _LARGEST_SUMS:
+        _LARGEST_SUMS[w] = _largest_sums(w)
+    group, total = _LARGEST_SUMS[w]
+    return group << (activation_bits - 1), total << (activation_bits - 1)
+
+
+_LARGEST_SUMS: "weakref.WeakKeyDictionary[Operand, tuple[int, int]]" = weakref.WeakKeyDictionary()
+"""Remembered as long as somebody else holds the tensor."""
+
+ROWS_AT_ONCE = 1 << 20
+"""Weights whose magnitudes are summed at a time: temporaries are eight times as large."""
+
+
+def _largest_sums(w: Operand) -> tuple[int, int]:
+    """Largest sum of magnitudes over a group, and scaled and with offsets over a row."""
     offset = 0 if w.offset is None else int(np.abs(w.offset.astype(np.int64)).max())
     scale = int(np.abs(w.scale.astype(np.int64)).max())
-    loose = ((1 << w.integer_bits) * scale + offset) * w.k * largest
+    loose = ((1 << w.integer_bits) * scale + offset) * w.k
     if loose >= 1 << 62:  # the sums below would leave int64
         return loose, loose
     starts = np.arange(0, w.k, w.group_size)
-    group = np.add.reduceat(np.abs(w.integers.astype(np.int64)), starts, axis=1) * largest
     length = np.diff(np.append(starts, w.k))
-    scaled = np.abs(w.scale.astype(np.int64)) * group
-    if w.offset is not None:
-        scaled = scaled + np.abs(w.offset.astype(np.int64)) * length * largest
-    return int(group.max()), int(scaled.sum(axis=1).max())
+    largest = total = 0
+    rows = max(1, ROWS_AT_ONCE // w.k)
+    for low in range(0, w.n, rows):
+        chosen = slice(low, low + rows)
+        group = np.add.reduceat(np.abs(w.integers[chosen].astype(np.int64)), starts, axis=1)
+        scaled = np.abs(w.scale[chosen].astype(np.int64)) * group
+        if w.offset is not None:
+            scaled += np.abs(w.offset[chosen].astype(np.int64)) * length
+        largest, total = max(largest, int(group.max())), max(total, int(scaled.sum(axis=1).max()))
+    return largest, total
 
 
 def _offset(w: Operand) -> np.ndarray:

@@ -9,6 +9,9 @@ from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
 from hwsim.qtensor import Array, QTensor
 
+WEIGHTS_AT_ONCE = 1 << 20
+"""Weights compared at a time in double precision."""
+
 
 def lower(q: QTensor, scale_bits: int = 8) -> QTensor:
     """``q`` with integer group scales, offsets and plane weights, as every integer datapath needs it.
@@ -30,10 +33,21 @@ def lower(q: QTensor, scale_bits: int = 8) -> QTensor:
             raise FormatError(f"format {q.format!r} cannot be lowered to integers: it has {name.replace('_', ' ')}s")
     plain = _per_row(q)
     lowered = _lower_planes(plain, scale_bits) if plain.plane_weights is not None else _lower_codes(plain, scale_bits)
-    before = q.dequantize().reshape(q.n, -1).astype(np.float64)
-    after = lowered.dequantize().reshape(q.n, -1).astype(np.float64)
-    largest = np.maximum(np.abs(before).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return dataclasses.replace(lowered, lowering_error=float((np.abs(after - before) / largest).max()))
+    return dataclasses.replace(lowered, lowering_error=_largest_change(q, lowered))
+
+
+def _largest_change(q: QTensor, lowered: QTensor) -> float:
+    """Largest |change| of a decoded value relative to its channel's largest, some rows at a time."""
+    rows = max(1, WEIGHTS_AT_ONCE // q.k) if q.independent_rows else q.n
+    largest = 0.0
+    for low in range(0, q.n, rows):
+        before, after = (
+            (each if rows >= q.n else each.rows(low, low + rows)).dequantize().reshape(-1, q.k).astype(np.float64)
+            for each in (q, lowered)
+        )
+        most = np.maximum(np.abs(before).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        largest = max(largest, float((np.abs(after - before) / most).max()))
+    return largest
 
 
 def _per_row(q: QTensor) -> QTensor:
@@ -42,7 +56,11 @@ def _per_row(q: QTensor) -> QTensor:
     first = np.arange(0, q.k, size)
 
     def at_groups(array: Array) -> Array:
-        return None if array is None else np.ascontiguousarray(q.spread(array)[..., first])
+        if array is None:
+            return None
+        if q.flat_groups:
+            return np.ascontiguousarray(q.spread(array)[..., first])
+        return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:-2], q.n, q.groups)))
 
     return dataclasses.replace(
         q, codes=q.expanded_codes, tile=1, flat_groups=False, group_size=size, scale=at_groups(q.scale),

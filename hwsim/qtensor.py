@@ -220,25 +220,31 @@ class QTensor:
         """`storage_bits` per weight."""
         return self.storage_bits / (self.n * self.k)
 
-    def split(self, parts: int) -> list["QTensor"]:
-        """``parts`` tensors of equally many consecutive output channels."""
-        rows = self.n // parts
+    @property
+    def independent_rows(self) -> bool:
+        """Whether output channels share nothing but tables, so that `rows` can cut between them."""
+        return not (self.tile > 1 or self.flat_groups or self.sparse or self.envelope or self.token)
 
-        def rows_of(array: Array, chosen: slice) -> Array:
+    def rows(self, low: int, high: int) -> "QTensor":
+        """Output channels ``low`` to ``high - 1``; FormatError where rows are not independent."""
+        if not self.independent_rows:
+            raise FormatError(f"a QTensor of format {self.format!r} cannot be split by output channels; lower it first")
+        chosen = slice(low, min(high, self.n))
+
+        def rows_of(array: Array) -> Array:
             return array if array is None or array.shape[-2] == 1 else array[..., chosen, :]
 
-        def part(low: int) -> "QTensor":
-            chosen = slice(low, low + rows)
-            return dataclasses.replace(
-                self, shape=(rows, *self.shape[1:]), codes=self.codes[chosen], scale=rows_of(self.scale, chosen),
-                offset=rows_of(self.offset, chosen), select=rows_of(self.select, chosen),
-                plane_weights=rows_of(self.plane_weights, chosen), channel_scale=self.channel_scale[chosen],
-                zero_point=rows_of(self.zero_point, chosen),
-            )  # fmt: skip
+        codes = self.codes[chosen]
+        return dataclasses.replace(
+            self, shape=(len(codes), *self.shape[1:]), codes=codes, scale=rows_of(self.scale),
+            offset=rows_of(self.offset), select=rows_of(self.select), plane_weights=rows_of(self.plane_weights),
+            channel_scale=self.channel_scale[chosen], zero_point=rows_of(self.zero_point),
+        )  # fmt: skip
 
-        if parts > 1 and (self.tile > 1 or self.flat_groups or self.sparse or self.envelope or self.token):
-            raise FormatError(f"a QTensor of format {self.format!r} cannot be split by output channels; lower it first")
-        return [part(low) for low in range(0, self.n, rows)] if parts > 1 else [self]
+    def split(self, parts: int) -> list["QTensor"]:
+        """``parts`` tensors of equally many consecutive output channels."""
+        size = self.n // parts
+        return [self.rows(low, low + size) for low in range(0, self.n, size)] if parts > 1 else [self]
 
     def dequantize(self) -> np.ndarray:
         """float32 (complex64 for complex formats) array of the logical shape: the decoded weights.

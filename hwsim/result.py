@@ -191,7 +191,11 @@ class Result:
 
     def assumptions(self) -> list[str]:
         """What the reader must know before trusting a figure, one sentence each."""
-        notes = [f"{layer.name}: assumed {layer.assumed}" for layer in self.layers if layer.assumed]
+        assumed: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.assumed:
+                assumed.setdefault(layer.assumed, []).append(layer.name)
+        notes = [f"{', '.join(names)}: assumed {text}" for text, names in assumed.items()]
         for part in self.parts:
             if part.critical_path_ns and part.critical_path_ns * self.design.clock_mhz > 1000:
                 notes.append(
@@ -205,6 +209,13 @@ class Result:
             )  # fmt: skip
             if names:
                 notes.append(f"energies with status {status!r}: {', '.join(names)}")
+        guessed = [part.name for part in self.parts if part.row.status == "assumed"]
+        if guessed:
+            notes.append(f"areas with status 'assumed': {', '.join(guessed)}")
+        rows = [event.row for layer in self.layers for event in layer.events if event.row]
+        nodes = {row.node for row in [*rows, *(part.row for part in self.parts)] if row.node}
+        if len(nodes) > 1:
+            notes.append(f"figures of {' and '.join(sorted(nodes))} nm are added as published, not scaled to one node")
         return notes
 
     def to_plain(self) -> dict[str, Any]:

@@ -1,28 +1,35 @@
 """Cycles and energy of a workload on a design: `simulate`."""
 
+import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
 from hwsim import technology
-from hwsim.datapath import Array, Datapath, Operand, Stats
+from hwsim.datapath import Array, Datapath
 from hwsim.design import Design, Sram
-from hwsim.errors import DesignError, FormatError
+from hwsim.errors import DesignError, FormatError, TechnologyError
 from hwsim.kernels import mapping as mapping_kernels
 from hwsim.mapping import Mapping, map_matmul
 from hwsim.network import Network
+from hwsim.progress import track
+from hwsim.qtensor import QTensor
 from hwsim.result import EventCount, LayerResult, Part, Result
 from hwsim.technology import Technology
+from hwsim.weight_source import WeightSource
 from hwsim.workload import HostLayer, MatmulLayer, Workload
 
+Figure = TypeVar("Figure")
 BUFFERS = ("activation_buffer", "weight_buffer", "output_buffer")
 
 
-def simulate(workload: Network | Workload, design: Design, batch: int = 1) -> Result:
+def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, progress: bool = False) -> Result:
     """Latency, energy and area of ``workload`` on ``design``.
 
-    A Network is taken with ``batch`` inputs at once. Compute cycles are exactly those of the
+    A Network is taken with ``batch`` inputs at once; a Workload knows its own. Weights that are not in
+    memory are made layer by layer and dropped; ``progress`` shows a bar. Compute cycles are exactly those of the
     RTL; the memory side is an approximation (docs/simulation.md). Raises FormatError if a
     datapath cannot take a layer, TechnologyError if a figure is missing.
     """
@@ -32,7 +39,7 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1) -> Re
     parts = area_parts(design, workload, tech)
     leakage_uw = sum(part.leakage_uw for part in parts)
     layers = []
-    for layer in workload.layers:
+    for layer in track(workload.layers, workload.name, progress):
         if isinstance(layer, MatmulLayer):
             layers.append(_simulate_matmul(layer, design.layer(layer.name), tech, leakage_uw))
         else:
@@ -45,42 +52,69 @@ def _workload(network: Network, batch: int) -> Workload:
     return Workload.from_network(network, batch)
 
 
-_STATS: dict[tuple[str, Datapath, Array], Stats] = {}
-_STATS_LIMIT = 20_000
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What costs depend on of one weight matrix on one array, or why the datapath refuses it.
+
+    Attributes:
+        group_size, storage_bits: of the tensor.
+        refusal: empty if the datapath takes the tensor, which the rest supposes.
+        values: as `Stats.values`.
+        peak_macs: as `Datapath.peak_macs`.
+    """
+
+    group_size: int
+    storage_bits: int
+    refusal: str = ""
+    values: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    peak_macs: float = 0.0
 
 
-def stats(datapath: Datapath, w: Operand, array: Array) -> Stats:
-    """``datapath.stats(w, array)``, remembered by the weights' content hash."""
+_MEASURED: dict[tuple[str, Datapath, Array], Measured] = {}
+_MEASURED_LIMIT = 20_000
+
+
+def measure(w: QTensor | WeightSource, datapath: Datapath, array: Array) -> Measured:
+    """What costs depend on, remembered by the weights' hash: weights are made and read once, then dropped."""
     key = (w.hash, datapath, array)
-    if key not in _STATS:
-        if len(_STATS) >= _STATS_LIMIT:
-            _STATS.clear()
-        _STATS[key] = datapath.stats(w, array)
-    return _STATS[key]
+    if key not in _MEASURED:
+        if len(_MEASURED) >= _MEASURED_LIMIT:
+            _MEASURED.clear()
+        _MEASURED[key] = _measure(w.tensor() if isinstance(w, WeightSource) else w, datapath, array)
+    return _MEASURED[key]
 
 
-def check_support(layer: MatmulLayer, datapath: Datapath) -> None:
-    """FormatError naming the layer unless ``datapath`` takes its weights and activations."""
+def _measure(w: QTensor, datapath: Datapath, array: Array) -> Measured:
+    known = Measured(group_size=w.group_size, storage_bits=w.storage_bits)
     try:
-        for w in layer.weights:
-            datapath.supports(w)
-        limit = getattr(datapath, "activation_bits", None)
-        if limit is not None and layer.activation_bits > limit:
-            raise FormatError(
-                f"{datapath.name()} takes activations of {limit} bits, these need {layer.activation_bits}; "
-                f"use activation_bits={layer.activation_bits}"
-            )
+        datapath.supports(w)
     except FormatError as error:
-        raise FormatError(f"layer {layer.name!r}: {error}") from None
+        return dataclasses.replace(known, refusal=str(error))
+    return dataclasses.replace(
+        known, values=datapath.stats(w, array).values, peak_macs=datapath.peak_macs(w, array)
+    )  # fmt: skip
+
+
+def check_support(layer: MatmulLayer, design: Design) -> None:
+    """FormatError naming the layer unless the datapath takes its weights and activations."""
+    datapath = design.datapath
+    problem = next(filter(None, (measure(w, datapath, design.array).refusal for w in layer.weights)), "")
+    limit = getattr(datapath, "activation_bits", None)
+    if not problem and limit is not None and layer.activation_bits > limit:
+        problem = (
+            f"{datapath.name()} takes activations of {limit} bits, these need {layer.activation_bits}; "
+            f"use activation_bits={layer.activation_bits}"
+        )
+    if problem:
+        raise FormatError(f"layer {layer.name!r}: {problem}")
 
 
 def layer_mapping(layer: MatmulLayer, design: Design) -> Mapping:
     """Loop order and DRAM traffic of each matmul of ``layer``."""
-    count = len(layer.weights)
     return map_matmul(
         layer.m, layer.n, design.array,
-        input_bits=-(-layer.input_elements // count) * layer.activation_bits,
-        weight_bits=layer.weights[0].storage_bits,
+        input_bits=-(-layer.input_elements // len(layer.weights)) * layer.activation_bits,
+        weight_bits=measure(layer.weights[0], design.datapath, design.array).storage_bits,
         output_bits=layer.m * layer.n * layer.output_bits,
         activation_buffer_bits=design.activation_buffer.bits,
         weight_buffer_bits=design.weight_buffer.bits,
@@ -90,7 +124,7 @@ def layer_mapping(layer: MatmulLayer, design: Design) -> Mapping:
 def compute(layer: MatmulLayer, design: Design, m_outer: bool) -> tuple[int, np.ndarray, np.ndarray]:
     """Compute cycles, event counts int64[E] and features float64[E, F] of ``layer``.
 
-    Matmuls of a grouped convolution run one after the other; features are averaged by count.
+    Its matmuls run one after the other; features are averaged by count.
     """
     datapath = design.datapath
     params = datapath.params(design.array)
@@ -99,21 +133,22 @@ def compute(layer: MatmulLayer, design: Design, m_outer: bool) -> tuple[int, np.
     total, counts = 0, np.zeros(len(datapath.EVENTS), dtype=np.int64)
     weighted = np.zeros((len(counts), width))
     for w in layer.weights:
-        shape = np.array([layer.m, layer.n, layer.k, w.group_size, m_outer], dtype=np.int64)
-        values = stats(datapath, w, design.array).values
+        known = measure(w, datapath, design.array)
+        shape = np.array([layer.m, layer.n, layer.k, known.group_size, m_outer], dtype=np.int64)
+        values = known.values
         part, features = np.zeros_like(counts), np.zeros_like(weighted)
         datapath.events(shape, values, params, activation, part, features)
         total += int(datapath.cycles(shape, values, params))
         counts += part
         weighted += part[:, None] * features
-    return total, counts, weighted / np.maximum(counts, 1)[:, None]
+    return total * layer.repeat, counts * layer.repeat, weighted / np.maximum(counts, 1)[:, None]
 
 
 def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
-    check_support(layer, design.datapath)
+    check_support(layer, design)
     mapping = layer_mapping(layer, design)
     compute_cycles, counts, features = compute(layer, design, mapping.m_outer)
-    count = len(layer.weights)
+    count = layer.matmuls
     traffic = _buffer_traffic(layer, design, mapping)
     supply = {
         name: -(-bits // getattr(design, name).bits_per_cycle) for (name, action), bits in traffic.items()
@@ -131,7 +166,7 @@ def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leaka
         *_memory_events(design, tech, traffic, mapping, count),
         _leakage(leakage_uw, cycles, design),
     ]
-    peak = design.datapath.peak_macs(layer.weights[0], design.array)
+    peak = measure(layer.weights[0], design.datapath, design.array).peak_macs
     return LayerResult(
         name=layer.name, kind="matmul", verified=design.datapath.verified, macs=layer.macs,
         shape=(layer.m, layer.n, layer.k), matmuls=count, compute_cycles=compute_cycles,
@@ -139,7 +174,7 @@ def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leaka
         bound=max(bounds, key=lambda name: bounds[name]),
         utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * count,
         dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
-        events=tuple(events), assumed=layer.assumed,
+        events=tuple(events), assumed="; ".join(filter(None, (layer.assumed, design.datapath.assumed))),
     )  # fmt: skip
 
 
@@ -149,7 +184,7 @@ _SUPPLY = {("activation_buffer", "read"), ("weight_buffer", "read"), ("output_bu
 
 def _buffer_traffic(layer: MatmulLayer, design: Design, mapping: Mapping) -> dict[tuple[str, str], int]:
     """Bits per (buffer, action): every use reads once, every DRAM transfer passes a buffer once."""
-    count = len(layer.weights)
+    count = layer.matmuls
     m_tiles, n_tiles = int(mapping.sizes[0]), int(mapping.sizes[1])
     return {
         ("activation_buffer", "write"): count * mapping.activation_passes * int(mapping.sizes[2]),
@@ -167,10 +202,26 @@ def _datapath_events(
     parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
     for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
         named = dict(zip(event.features, map(float, values), strict=False))
-        energy = tech.energy(event.component, event.action, parameters[event.component], event.features)
+        energy = _figure(
+            design.datapath, tech.energy, event.component, event.action, parameters[event.component], event.features
+        )
         yield EventCount(
             "pe", event.component, event.action, int(count), energy.per_action_pj(named), energy.row, named
         )
+
+
+def _figure(datapath: Datapath, look_up: Callable[..., Figure], *arguments: object) -> Figure:
+    """``look_up(*arguments)``; nothing can measure what a cost-only rule lacks, so its error names no command."""
+    try:
+        return look_up(*arguments)
+    except TechnologyError as error:
+        if datapath.verified == "rtl":
+            raise
+        missing = str(error).partition(";")[0]
+        raise TechnologyError(
+            f"{missing}; {datapath.name()} is a cost-only rule without RTL to measure: only published figures, given "
+            "as rows of the table, tell its energy and area (hwsim rules counts its cycles without them)"
+        ) from None
 
 
 def _memory_events(
@@ -195,17 +246,18 @@ def _leakage(leakage_uw: float, cycles: int, design: Design) -> EventCount:
 
 
 def _simulate_host(layer: HostLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
-    cycles = -(-layer.elements // design.vector_lanes)
+    cycles = -(-layer.elements // design.vector_lanes) * layer.repeat
+    elements = layer.elements * layer.repeat
     energy = tech.energy("vector_unit", "element", {"lanes": design.vector_lanes})
     events = (
-        EventCount("host", "vector_unit", "element", layer.elements, energy.e0_pj, energy.row),
-        _buffer_event(design.activation_buffer, "activation_buffer", "read", layer.read_bits, tech),
-        _buffer_event(design.output_buffer, "output_buffer", "write", layer.write_bits, tech),
+        EventCount("host", "vector_unit", "element", elements, energy.e0_pj, energy.row),
+        _buffer_event(design.activation_buffer, "activation_buffer", "read", layer.read_bits * layer.repeat, tech),
+        _buffer_event(design.output_buffer, "output_buffer", "write", layer.write_bits * layer.repeat, tech),
         _leakage(leakage_uw, cycles, design),
     )
     return LayerResult(
         name=layer.name, kind="host", verified="model only", macs=0, shape=(), matmuls=0, compute_cycles=cycles,
-        memory_cycles=0, cycles=cycles, bound="host", utilization=0.0, elements=layer.elements, dram_bits=0,
+        memory_cycles=0, cycles=cycles, bound="host", utilization=0.0, elements=elements, dram_bits=0,
         events=events, assumed="",
     )  # fmt: skip
 
@@ -220,7 +272,7 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
     parts = []
     for datapath, array in sorted(arrays, key=repr):
         for part in datapath.components(array):
-            area = tech.area(part.name, part.parameters)
+            area = _figure(datapath, tech.area, part.name, part.parameters)
             parts.append(
                 Part(
                     part.name,

@@ -5,19 +5,43 @@ that the RTL replays. Schemes are defined in docs/hardware.md.
 """
 
 import functools
+from typing import Literal, get_args
 
 import numpy as np
 
-SCHEMES = ("booth", "twos_complement")
+from hwsim.codebook import signed_digits
+from hwsim.kernels import look_up as kernel
+from hwsim.qtensor import QTensor
+
+Scheme = Literal["booth", "twos_complement", "naf"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+
+WIDEST_TABLE = 12
+"""Widths up to this are counted by look-up."""
 
 
-def per_weight(bits: int, scheme: str) -> int:
-    """Terms of a weight of ``bits`` when none is skipped."""
-    return -(-bits // 2) if scheme == "booth" else bits
+def per_weight(bits: int, scheme: Scheme) -> int:
+    """The most terms that a weight of ``bits`` can have."""
+    return bits if scheme == "twos_complement" else -(-bits // 2)
 
 
-def decompose(value: int, bits: int, scheme: str) -> list[int]:
-    """The `per_weight` terms of ``value``, each 0 or +-2**e; their sum is ``value``."""
+def per_step(w: QTensor, scheme: Scheme) -> int:
+    """Terms that a step of ``w`` takes if none is skipped.
+
+    Those of the tensor's width; for naf, where terms have no positions of their own, the
+    most that any value of its codebook has (of its weights, for planes).
+    """
+    if scheme != "naf":
+        return per_weight(w.integer_bits, scheme)
+    values = w.codebook.integers if w.plane_weights is None else w.integers
+    return max(1, int(count(values, w.integer_bits, scheme).max()))
+
+
+def decompose(value: int, bits: int, scheme: Scheme) -> list[int]:
+    """``value`` as `per_weight` terms, each 0 or +-2**e, lowest first; their sum is ``value``."""
+    if scheme == "naf":
+        digits = [sign << exponent for sign, exponent in signed_digits(value)]
+        return digits + [0] * (per_weight(bits, scheme) - len(digits))
     code = value & ((1 << bits) - 1)
     if scheme == "twos_complement":
         digits = [(code >> i & 1) << i for i in range(bits)]
@@ -29,13 +53,28 @@ def decompose(value: int, bits: int, scheme: str) -> list[int]:
     return result
 
 
+def _count(values: np.ndarray, bits: int, scheme: Scheme) -> np.ndarray:
+    """uint8 array: see `count`, by the bits of int64 ``values``."""
+    if scheme == "twos_complement":
+        nonzero = values & ((1 << bits) - 1)
+    elif scheme == "booth":
+        changes = values ^ values << 1
+        nonzero = (changes | changes >> 1) & 0x5555555555555555 & ((1 << 2 * per_weight(bits, scheme)) - 1)
+    else:
+        nonzero = (values ^ 3 * values) >> 1 & ((1 << bits) - 1)
+    return np.bitwise_count(nonzero).astype(np.uint8)
+
+
 @functools.cache
-def _table(bits: int, scheme: str) -> np.ndarray:
-    low = -(1 << (bits - 1))
-    counts = [sum(t != 0 for t in decompose(low + i, bits, scheme)) for i in range(1 << bits)]
-    return np.array(counts, dtype=np.uint8)
+def _table(bits: int, scheme: Scheme) -> np.ndarray:
+    """uint8[2**bits]: non-zero terms of every value, the lowest first."""
+    return _count(np.arange(-(1 << (bits - 1)), 1 << (bits - 1)), bits, scheme)
 
 
-def count(values: np.ndarray, bits: int, scheme: str) -> np.ndarray:
-    """uint8 array: non-zero terms of each of ``values`` (integers of ``bits``)."""
-    return _table(bits, scheme)[values.astype(np.int16) + (1 << (bits - 1))]
+def count(values: np.ndarray, bits: int, scheme: Scheme) -> np.ndarray:
+    """uint8 array: non-zero terms of each of ``values`` (integers of ``bits`` <= 61)."""
+    if bits > WIDEST_TABLE:
+        return _count(values.astype(np.int64), bits, scheme)
+    counts = np.empty(values.shape, np.uint8)
+    kernel.shared(values.reshape(-1), 1 << (bits - 1), _table(bits, scheme), counts.reshape(-1))
+    return counts

@@ -5,81 +5,105 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
-from hwsim.errors import NetworkError, nearest
-from hwsim.formats import quantize
+from hwsim.errors import NetworkError
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
 from hwsim.operators import DynamicMatmul, Embedding, HostOperator, Matmul, StaticMatmul
 from hwsim.operators.attention import operand
 from hwsim.qtensor import QTensor, signed_bits
+from hwsim.weight_source import Distribution, Drawn, WeightSource
 
-Distribution = Literal["gaussian", "uniform"]
-DISTRIBUTIONS: dict[str, str] = {
-    "gaussian": "normal weights, zero mean, unit variance",
-    "uniform": "weights uniform in -1..1",
-}
 ASSUMED_ACTIVATION = (0.5, 0.25)
 """Zero fraction and toggle rate of activations that nobody calibrated: half zero, as after a ReLU."""
+UNCALIBRATED = "half of the activations zero"
+"""`ASSUMED_ACTIVATION` in words."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class MatmulLayer:
-    """One layer on the array: ``len(weights)`` matmuls of [m, k] x [n, k].
+    """One layer on the array: ``len(weights)`` matmuls of [m, k] x [n, k], all of it ``repeat`` times.
 
     Attributes:
         name: of the layer.
         m, n, k: sizes of each matmul.
-        weights: one QTensor [n, k] per matmul.
-        input_elements: distinct activations that all matmuls read (a convolution unfolds them).
+        weights: one lowered QTensor [n, k] per matmul, or what makes it when it is needed.
+        input_elements: distinct activations that these matmuls read (a convolution unfolds them).
         activation_bits, output_bits: bits per element of inputs and results.
         activation: zero fraction and toggle rate of the inputs.
         assumed: what is assumed because no tensor or calibration was given; empty otherwise.
+        repeat: how often the layer runs, each time with other activations and weights like these.
+        dynamic: the second operand is made at run time (attention): no weights.
     """
 
     name: str
     m: int
     n: int
     k: int
-    weights: tuple[QTensor, ...]
+    weights: tuple[QTensor | WeightSource, ...]
     input_elements: int
     activation_bits: int
     output_bits: int
     activation: tuple[float, float]
     assumed: str = ""
+    repeat: int = 1
+    dynamic: bool = False
+
+    @property
+    def matmuls(self) -> int:
+        """Matmuls, repetitions included."""
+        return len(self.weights) * self.repeat
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates."""
-        return self.m * self.n * self.k * len(self.weights)
+        return self.m * self.n * self.k * self.matmuls
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostLayer:
-    """One host operator: element operations, bits read and written."""
+    """One host operator: element operations, bits read and written, all of it ``repeat`` times."""
 
     name: str
     operator: str
     elements: int
     read_bits: int
     write_bits: int
+    repeat: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Workload:
-    """Layers in the order in which they run."""
+    """Layers in the order in which they run.
+
+    Attributes:
+        name: in tables and reports.
+        layers: in order.
+        batch: inputs at once.
+        cache_bits: keys and values that are kept for the next token, all layers and sequences.
+    """
 
     name: str
     layers: tuple[MatmulLayer | HostLayer, ...]
     batch: int = 1
+    cache_bits: int = 0
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of all layers."""
         return sum(layer.macs for layer in self.layers if isinstance(layer, MatmulLayer))
+
+    @property
+    def weights(self) -> int:
+        """Stored weights of all layers."""
+        return sum(
+            layer.n * layer.k * layer.matmuls
+            for layer in self.layers
+            if isinstance(layer, MatmulLayer) and not layer.dynamic
+        )
 
     @functools.cached_property
     def hash(self) -> str:
@@ -106,7 +130,7 @@ class Workload:
         return cls(name=network.name, layers=tuple(layers), batch=batch)
 
     @classmethod
-    def from_tensors(cls, name: str, tensors: Mapping[str, QTensor], m: int) -> Self:
+    def from_tensors(cls, name: str, tensors: Mapping[str, QTensor | WeightSource], m: int) -> Self:
         """One matmul of ``m`` rows (tokens) with each of the named weights, lowered if they are not.
 
         Activations are assumed 8 bits, half of them zero. NetworkError if there are no tensors.
@@ -114,7 +138,7 @@ class Workload:
         if not tensors or m < 1:
             raise NetworkError(f"workload {name!r}: {len(tensors)} tensors, {m} rows; both must be positive")
         layers = [
-            _assumed_layer(key, m, lower(w), "no calibration: half of the activations zero")
+            _assumed_layer(key, m, w if isinstance(w, WeightSource) else lower(w), f"no calibration: {UNCALIBRATED}")
             for key, w in tensors.items()
         ]
         return cls(name=name, layers=tuple(layers))
@@ -133,23 +157,18 @@ class Workload:
 
         Reports show the distribution as "assumed". NetworkError for shapes that are not positive.
         """
-        if distribution not in DISTRIBUTIONS:
-            raise NetworkError(f"unknown distribution {distribution!r}; {nearest(distribution, DISTRIBUTIONS)}")
-        rng = np.random.default_rng(seed)
         layers = []
         for index, (m, n, k) in enumerate(shapes):
             if min(m, n, k) < 1:
                 raise NetworkError(f"workload {name!r}: shape {(m, n, k)} is not positive")
-            size = (n, k)
-            values = rng.standard_normal(size) if distribution == "gaussian" else rng.uniform(-1, 1, size)
-            assumed = f"{DISTRIBUTIONS[distribution]} (seed {seed}); half of the activations zero"
-            layers.append(_assumed_layer(f"matmul{index}", m, lower(quantize(values, weights)), assumed))
+            source = Drawn(n=n, k=k, format=weights, distribution=distribution, seed=seed, stream=index)
+            layers.append(_assumed_layer(f"matmul{index}", m, source, f"{source.assumption}; {UNCALIBRATED}"))
         if not layers:
             raise NetworkError(f"workload {name!r} has no shapes")
         return cls(name=name, layers=tuple(layers))
 
 
-def _assumed_layer(name: str, m: int, w: QTensor, assumed: str) -> MatmulLayer:
+def _assumed_layer(name: str, m: int, w: QTensor | WeightSource, assumed: str) -> MatmulLayer:
     """A matmul of 8-bit activations that nobody calibrated."""
     return MatmulLayer(
         name=name, m=m, n=w.n, k=w.k, weights=(w,), input_elements=m * w.k, activation_bits=8, output_bits=8,
@@ -170,33 +189,35 @@ def _bits(network: Network, name: str) -> int:
 
 def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
     operator = node.operator
+    repeat = 1
     if isinstance(operator, DynamicMatmul):
-        m, weights, assumed = _dynamic_operand(network, node, operator, batch)
+        repeat, m, weights, assumed = _dynamic_operand(network, node, operator, batch)
     else:
         assert isinstance(operator, StaticMatmul)
         m = batch * math.prod(network.shapes[node.name]) // operator.weight.n
         weights, assumed = tuple(operator.split_weight()), ""
     assert isinstance(operator, Matmul)
     known = operator.activation
-    uncalibrated = "" if known else "no calibration: half of the activations zero"
+    uncalibrated = "" if known else f"no calibration: {UNCALIBRATED}"
     return MatmulLayer(
         name=node.name, m=m, n=weights[0].n, k=weights[0].k, weights=weights,
-        input_elements=batch * math.prod(network.shapes[node.inputs[0]]),
+        input_elements=batch * math.prod(network.shapes[node.inputs[0]]) // repeat,
         activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
         activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
-        assumed="; ".join(filter(None, (assumed, uncalibrated))),
+        assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
+        dynamic=isinstance(operator, DynamicMatmul),
     )  # fmt: skip
 
 
 def _dynamic_operand(
     network: Network, node: Node, operator: DynamicMatmul, batch: int
-) -> tuple[int, tuple[QTensor, ...], str]:
-    """Rows per matmul, second operands drawn from a distribution (the real ones depend on data), and its name."""
+) -> tuple[int, int, tuple[QTensor, ...], str]:
+    """Matmuls, rows of each, second operand drawn from a distribution (the real ones depend on data), and its name."""
     matmuls, m, n, k = operator.sizes(*(network.shapes[name] for name in node.inputs))
     limit = max(map(abs, network.ranges[node.inputs[1]]))
     drawn = np.random.default_rng(0).standard_normal((n, k))
     values = np.rint(drawn * (limit / np.abs(drawn).max())).astype(np.int64)
-    return m, (operand(values),) * (batch * matmuls), "second operand: normal, zero mean (seed 0)"
+    return batch * matmuls, m, (operand(values),), "second operand: normal, zero mean (seed 0)"
 
 
 def _host(network: Network, node: Node, batch: int) -> HostLayer:

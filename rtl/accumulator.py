@@ -1,11 +1,12 @@
 """What an integer PE does with a step's sum: groups, scales, the tile's accumulator."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.integer import IntegerDatapath
 from rtl.arithmetic import overflow, tree_sum
+from rtl.serial_scale import SerialScale
 
 GROUP_SUM_BITS = 32
 """Width of the sum of a group's activations: exact for groups of up to 2**(32 - activation_bits)."""
@@ -51,6 +52,10 @@ class Accumulator(Component):
         first_in_group: the step starts a group.
         apply: the group's sum is complete, as are ``scale``, ``offset`` and ``group_sum``, which are
             present as far as the datapath has them.
+
+    With a serial scale, instead of ``scale``:
+        group_end: the group's last step.
+        scale_bit, first_bit, scaling: see `SerialScale` (bit, first, advance).
     """
 
     def __init__(self, datapath: IntegerDatapath, step_bits: int) -> None:
@@ -63,7 +68,9 @@ class Accumulator(Component):
         }
         if datapath.scale_stage:
             members |= {"first_in_group": In(1), "apply": In(1)}
-        if datapath.scale_bits:
+        if datapath.serial_scale:
+            members |= {"group_end": In(1), "scale_bit": In(1), "first_bit": In(1), "scaling": In(1)}
+        elif datapath.scale_bits:
             members["scale"] = In(signed(datapath.scale_bits))
         if datapath.offset_bits:
             members |= {"offset": In(signed(datapath.offset_bits)), "group_sum": In(signed(GROUP_SUM_BITS))}
@@ -76,9 +83,10 @@ class Accumulator(Component):
         if datapath.scale_stage:
             group = Signal(signed(datapath.group_accumulator_bits), reset_less=True)
             start = Mux(self.first_in_group, 0, group)
+            following = overflow(m, start + self.step, len(group), datapath.overflow)
             with m.If(self.add):
-                m.d.sync += group.eq(overflow(m, start + self.step, len(group), datapath.overflow))
-            addend, add = group * self.scale if datapath.scale_bits else group, self.apply
+                m.d.sync += group.eq(following)
+            addend, add = self._scaled(m, group, following), self.apply
             if datapath.offset_bits:
                 addend = addend + self.offset * self.group_sum
         total = Signal.like(self.value, reset_less=True)
@@ -87,3 +95,17 @@ class Accumulator(Component):
             m.d.sync += total.eq(overflow(m, start + addend, len(total), datapath.overflow))
         m.d.comb += self.value.eq(total)
         return m
+
+    def _scaled(self, m: Module, group: Value, following: Value) -> Value:
+        """The complete group's sum times its scale."""
+        if self._datapath.serial_scale:
+            m.submodules.serial_scale = serial = SerialScale(self._datapath)
+            m.d.comb += [
+                serial.group.eq(following),
+                serial.load.eq(self.group_end),
+                serial.bit.eq(self.scale_bit),
+                serial.first.eq(self.first_bit),
+                serial.advance.eq(self.scaling),
+            ]
+            return serial.value
+        return group * self.scale if self._datapath.scale_bits else group

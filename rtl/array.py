@@ -1,5 +1,7 @@
 """The array generator: one for all datapaths (docs/hardware.md is its specification)."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
@@ -10,6 +12,7 @@ from rtl import streams
 from rtl.accumulator import GroupSum
 from rtl.control import Control
 from rtl.library import Library, place
+from rtl.operands import OperandQueue
 from rtl.pe import ProcessingElement, implementation
 from rtl.requantizer import RequantizerRow
 
@@ -61,75 +64,100 @@ class PeArray(Component):
         m = Module()
         m.submodules.control = control = Control(self._datapath, self._array)
         m.submodules.feeder = feeder = self._feeder
-        activations = self._operands(m, control)
+        queue = self._operands(m, control)
         m.d.comb += [
+            feeder.weights.eq(queue.weights),
             feeder.advance.eq(control.advance),
             control.last_in_step.eq(feeder.last),
-            control.last_in_group.eq(feeder.weights.last_in_group),
-            control.last_in_tile.eq(feeder.weights.last_in_tile),
+            control.last_in_group.eq(queue.last_in_group),
+            control.last_in_tile.eq(queue.last_in_tile),
         ]
-        self._results(m, control, self._elements(m, platform, control, activations))
+        self._results(m, control, self._elements(m, platform, control, queue.activations))
         return m
 
-    def _operands(self, m: Module, control: Control) -> Value:
-        """The operand register: one step's activations (returned) and weights (given to the feeder)."""
-        activations = Signal.like(self.i_activations.payload, name="activations", reset_less=True)
-        weights = Signal.like(self.i_weights.payload, name="weights", reset_less=True)
+    def _operands(self, m: Module, control: Control) -> OperandQueue:
+        """Steps from the streams to the columns."""
+        m.submodules.operands = queue = OperandQueue(self._datapath, self._array, self.i_weights.payload.shape())
         m.d.comb += [
             control.operands_valid.eq(self.i_activations.valid & self.i_weights.valid),
             self.i_activations.ready.eq(control.operands_ready & self.i_weights.valid),
             self.i_weights.ready.eq(control.operands_ready & self.i_activations.valid),
-            self._feeder.weights.eq(weights),
+            queue.activations_in.eq(self.i_activations.payload),
+            queue.weights_in.eq(self.i_weights.payload),
+            queue.accept.eq(control.operands_ready & control.operands_valid),
+            queue.finish.eq(control.add),
         ]
-        with m.If(control.operands_ready & control.operands_valid):
-            m.d.sync += [activations.eq(self.i_activations.payload), weights.eq(self.i_weights.payload)]
-        return activations
+        return queue
 
-    def _elements(self, m: Module, platform: Library | None, control: Control, activations: Value) -> list[Value]:
+    def _elements(
+        self, m: Module, platform: Library | None, control: Control, activations: Sequence[Value]
+    ) -> list[Value]:
         """The PEs; returns the shadow registers of the first row, where results leave."""
         columns = self._columns(m, control)
-        signals = ["advance", "add", "first_in_tile", "move", "shift"]
-        if self._datapath.scale_stage:
-            signals += ["first_in_group", "apply"]
-        broadcast = {name: getattr(control, name) for name in signals} | {"last": self._feeder.last}
+        group_sums = self._group_sums(m, platform, control, activations[0])
 
         # Upwards, because a PE's shadow register takes that of the PE below.
         shadows = [Const(0, signed(self._datapath.accumulator_bits))] * self._array.cols
-        for r, row in reversed(list(enumerate(self._rows(m, platform, control, activations)))):
+        for r in reversed(range(self._array.rows)):
             pes = []
             for c, column in enumerate(columns):
-                inputs = {**broadcast, **row, **column, "below": shadows[c]}
+                values = activations[c % len(activations)]["values"][r]
+                inputs = {**column, **group_sums[r], "activations": values, "below": shadows[c]}
                 pes.append(place(m, platform, f"pe_{r}_{c}", ProcessingElement, (self._datapath,), inputs))
             shadows = [pe.shadow for pe in pes]
         return shadows
 
-    def _rows(
+    def _group_sums(
         self, m: Module, platform: Library | None, control: Control, activations: Value
     ) -> list[dict[str, Value]]:
-        """What each row broadcasts to its PEs: activations and their sum."""
-        rows = [{"activations": values} for values in activations["values"]]
+        """Per row the sum of its activations, where offsets need it; a group ends in all domains at once."""
+        sums: list[dict[str, Value]] = [{} for _ in range(self._array.rows)]
         if self._datapath.offset_bits:
-            for r, row in enumerate(rows):
-                inputs = {**row, "add": control.add, "first_in_group": control.first_in_group}
+            shared = {"add": control.add[0], "first_in_group": control.first_in_group[0]}
+            for r, values in enumerate(activations["values"]):
+                inputs = {**shared, "activations": values}
                 group_sum = place(m, platform, f"group_sum_{r}", GroupSum, (self._datapath,), inputs)
-                row["group_sum"] = group_sum.value
-        return rows
+                sums[r]["group_sum"] = group_sum.value
+        return sums
 
     def _columns(self, m: Module, control: Control) -> list[dict[str, Value]]:
-        """What each column broadcasts to its PEs: operands, scales and offsets."""
-        columns = [{"operand": self._feeder.operands[c]} for c in range(self._array.cols)]
+        """What each column broadcasts to its PEs: control, operands, scales and offsets."""
+        shared = ["move", "shift"]
+        own = ["advance", "add", "first_in_tile"]
         if self._datapath.scale_stage:
-            scales = Signal.like(self.i_scales.payload, name="scales", reset_less=True)
-            m.d.comb += [
-                control.scales_valid.eq(self.i_scales.valid),
-                self.i_scales.ready.eq(control.scales_ready),
-            ]
-            with m.If(control.scales_ready & control.scales_valid):
-                m.d.sync += scales.eq(self.i_scales.payload)
-            for name, _ in scales.shape():
-                for c, column in enumerate(columns):
-                    column[name] = scales[name][c]
+            shared += ["apply"]
+            own += ["first_in_group"]
+        if self._datapath.serial_scale:
+            shared += ["group_end", "first_bit", "scaling"]
+        domains = len(control.add)
+        columns = [
+            {name: getattr(control, name) for name in shared}
+            | {name: getattr(control, name)[c % domains] for name in own}
+            | {"last": self._feeder.last[c % domains], "operand": self._feeder.operands[c]}
+            for c in range(self._array.cols)
+        ]
+        if self._datapath.scale_stage:
+            self._scales(m, control, columns)
         return columns
+
+    def _scales(self, m: Module, control: Control, columns: list[dict[str, Value]]) -> None:
+        """Adds each column's scale and offset, or the bit of the scale that is next."""
+        scales = Signal.like(self.i_scales.payload, name="scales", reset_less=True)
+        m.d.comb += [
+            control.scales_valid.eq(self.i_scales.valid),
+            self.i_scales.ready.eq(control.scales_ready),
+        ]
+        with m.If(control.scales_ready & control.scales_valid):
+            m.d.sync += scales.eq(self.i_scales.payload)
+        if self._datapath.serial_scale:
+            with m.Elif(control.scaling):
+                m.d.sync += [scale.eq(scale << 1) for scale in scales.scale]
+            for column, scale in zip(columns, scales.scale, strict=True):
+                column["scale_bit"] = scale[-1]
+            return
+        for name, _ in scales.shape():
+            for column, value in zip(columns, scales[name], strict=True):
+                column[name] = value
 
     def _results(self, m: Module, control: Control, sums: list[Value]) -> None:
         """From the shadow register, first row first, through the requantizers."""

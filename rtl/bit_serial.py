@@ -19,9 +19,14 @@ from rtl.library import Library, place
 from rtl.recoder import Recoder, term, with_borders
 
 
+def own_positions(datapath: BitSerial) -> bool:
+    """Whether each lane chooses its next term, instead of all taking that of one position."""
+    return datapath.skip == "zero" or datapath.scheme == "naf"
+
+
 def operand(datapath: BitSerial) -> data.StructLayout:
     """What a column broadcasts to its PEs in a cycle: per lane a term, and what they have in common."""
-    if datapath.skip == "zero":
+    if own_positions(datapath):
         lane = term(datapath)
     elif datapath.scheme == "booth":
         lane = data.StructLayout({"one": 1, "two": 1, "negative": 1})
@@ -37,62 +42,71 @@ class Feeder(Component):
 
     Members:
         weights: the step's beat.
-        advance: the cycle counts; the array does not stand still.
+        advance: per sync domain, the cycle counts; the domain does not stand still.
         operands: one per column.
-        last: this is the step's last cycle.
+        last: per sync domain, this is the step's last cycle.
     """
 
-    EXTRA: dict[str, Shape] = {"terms": unsigned(4)}
+    EXTRA: dict[str, Shape] = {"terms": unsigned(5)}
     """Run-time fields of a weights beat beyond those of every datapath."""
 
     @staticmethod
     def extra(datapath: BitSerial, w: QTensor) -> dict[str, int]:
         """`EXTRA` for weights ``w``."""
-        return {"terms": terms.per_weight(w.integer_bits, datapath.scheme)}
+        return {"terms": terms.per_step(w, datapath.scheme)}
 
     def __init__(self, datapath: BitSerial, array: Array) -> None:
         self._datapath = datapath
         super().__init__(
             {
                 "weights": In(streams.weights(datapath, array, self.EXTRA)),
-                "advance": In(1),
+                "advance": In(datapath.sync_domains(array)),
                 "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
-                "last": Out(1),
+                "last": Out(datapath.sync_domains(array)),
             }
         )
 
     def elaborate(self, platform: Library | None) -> Module:
         m = Module()
-        if self._datapath.skip == "none":
-            self._common_position(m)
+        if own_positions(self._datapath):
+            more = self._next_terms(m, platform)
+        if self._datapath.skip == "zero":
+            domains = len(self.last)
+            for d in range(domains):
+                m.d.comb += self.last[d].eq(~Cat(more[d::domains]).any())
         else:
-            self._next_nonzero(m, platform)
+            done, position = self._count(m)
+            if not own_positions(self._datapath):
+                self._common_position(m, done, position)
         for column in self.operands:
             if "negatives" in column.shape().members:
                 m.d.comb += column.negatives.eq(tree_sum([lane.negative for lane in column.lanes]))
         return m
 
-    def _lanes(self) -> list[tuple[Value, data.View]]:
-        """Every weight with its lane's operand."""
+    def _lanes(self) -> list[tuple[int, Value, data.View]]:
+        """Column, weight and operand of every lane."""
         return [
-            pair
-            for weights, column in zip(self.weights["values"], self.operands, strict=True)
-            for pair in zip(weights, column.lanes, strict=True)
+            (c, weight, lane)
+            for c, (weights, column) in enumerate(zip(self.weights["values"], self.operands, strict=True))
+            for weight, lane in zip(weights, column.lanes, strict=True)
         ]
 
-    def _common_position(self, m: Module) -> None:
-        """All lanes take the term of one position, the highest first."""
+    def _count(self, m: Module) -> tuple[Value, Value]:
+        """A step takes all terms: how many are done, and the position of the next, the highest first."""
         done = Signal(range(terms.per_weight(self._datapath.weight_bits, self._datapath.scheme)))
         position = Signal.like(done)
         m.d.comb += [position.eq(self.weights.terms - 1 - done), self.last.eq(position == 0)]
         with m.If(self.advance):
             m.d.sync += done.eq(Mux(self.last, 0, done + 1))
+        return done, position
 
+    def _common_position(self, m: Module, done: Value, position: Value) -> None:
+        """All lanes take the term of one position."""
         if self._datapath.scheme == "twos_complement":
-            m.d.comb += [lane.one.eq(weight.bit_select(position, 1)) for weight, lane in self._lanes()]
+            m.d.comb += [lane.one.eq(weight.bit_select(position, 1)) for _, weight, lane in self._lanes()]
             m.d.comb += [column.negative.eq(done == 0) for column in self.operands]
             return
-        for weight, lane in self._lanes():
+        for _, weight, lane in self._lanes():
             digit = Signal(3)
             m.d.comb += [
                 digit.eq(with_borders(weight).bit_select(Cat(C(0, 1), position), 3)),
@@ -101,17 +115,18 @@ class Feeder(Component):
                 lane.negative.eq(digit[2]),
             ]
 
-    def _next_nonzero(self, m: Module, platform: Library | None) -> None:
-        """Each lane takes its own next term that is not zero, until no lane has any left."""
+    def _next_terms(self, m: Module, platform: Library | None) -> list[Value]:
+        """Each lane takes its own next term that is not zero; per column, whether one has more left."""
         used = Signal(self._datapath.weight_bits)
         m.d.comb += used.eq((C(1) << self.weights.terms) - 1)
-        more = []
-        for i, (weight, lane) in enumerate(self._lanes()):
-            inputs = {"weight": weight, "used": used, "advance": self.advance, "restart": self.last}
+        more: list[list[Value]] = [[] for _ in self.operands]
+        for i, (c, weight, lane) in enumerate(self._lanes()):
+            d = c % len(self.last)
+            inputs = {"weight": weight, "used": used, "advance": self.advance[d], "restart": self.last[d]}
             recoder = place(m, platform, f"recoder_{i}", Recoder, (self._datapath,), inputs)
             m.d.comb += lane.eq(recoder.term)
-            more.append(recoder.more)
-        m.d.comb += self.last.eq(~Cat(more).any())
+            more[c].append(recoder.more)
+        return [Cat(column).any() for column in more]
 
 
 class Dot(Component):
@@ -144,7 +159,7 @@ class Dot(Component):
             m.d.sync += before.eq(Mux(self.last, 0, self.step))
 
         total = tree_sum([self._term(*pair) for pair in zip(self.activations, self.operand.lanes, strict=True)])
-        if self._datapath.skip == "zero":
+        if own_positions(self._datapath):
             m.d.comb += self.step.eq(before + (total + self.operand.negatives))
         elif self._datapath.scheme == "booth":
             m.d.comb += self.step.eq((before << 2) + (total + self.operand.negatives))

@@ -1,6 +1,6 @@
 """When the array moves: steps, groups, tiles, the shadow register and its rows."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
@@ -10,18 +10,23 @@ from hwsim.integer import IntegerDatapath
 class Control(Component):
     """The rules of docs/hardware.md (Cycles), as one small machine for the whole array.
 
+    A sync domain is the whole array, or each column where columns run ahead; signals of one bit
+    per domain are marked *.
+
     Members, operands:
         operands_valid: a beat of activations and one of weights are there.
         operands_ready: they are accepted if they are both there.
-        last_in_step, last_in_group, last_in_tile: of the step in the operand register.
-        advance: this cycle of the step counts.
+        last_in_step*, last_in_group*, last_in_tile*: of the step that the domain is at.
+        advance*: this cycle of the step counts.
 
     Members, accumulators:
-        add: a step ends.
-        first_in_group: it started its group.
-        first_in_tile: what is added next to the tile's sum starts a tile.
+        add*: a step ends.
+        first_in_group*: it started its group.
+        first_in_tile*: what is added next to the tile's sum starts a tile.
+        group_end: the group's last step ends, in all domains.
         apply, scales_valid, scales_ready: with a scale stage: the group before is scaled and added;
             handshake of the group's scales.
+        scaling, first_bit: with a serial scale: a bit of it is applied, the first one.
 
     Members, results:
         quantizers_valid, quantizers_ready, rows: handshake of the tile's constants, its rows.
@@ -32,16 +37,20 @@ class Control(Component):
 
     def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
         self._scale_stage = datapath.scale_stage
+        self._scale_latency = datapath.scale_latency
+        self._depth = datapath.operand_depth
+        domains = datapath.sync_domains(array)
         members = {
             "operands_valid": In(1),
             "operands_ready": Out(1),
-            "last_in_step": In(1),
-            "last_in_group": In(1),
-            "last_in_tile": In(1),
-            "advance": Out(1),
-            "add": Out(1),
-            "first_in_group": Out(1, init=1),
-            "first_in_tile": Out(1, init=1),
+            "last_in_step": In(domains),
+            "last_in_group": In(domains),
+            "last_in_tile": In(domains),
+            "advance": Out(domains),
+            "add": Out(domains),
+            "first_in_group": Out(domains, init=-1),
+            "first_in_tile": Out(domains, init=-1),
+            "group_end": Out(1),
             "quantizers_valid": In(1),
             "quantizers_ready": Out(1),
             "rows": In(range(array.rows + 1)),
@@ -53,65 +62,78 @@ class Control(Component):
         }
         if self._scale_stage:
             members |= {"apply": Out(1), "scales_valid": In(1), "scales_ready": Out(1)}
+            members |= {"scaling": Out(1), "first_bit": Out(1)}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        frozen = self._drain(m)
-        occupied = Signal()
-        running = Signal()
-        m.d.comb += running.eq(occupied & ~frozen)
-
+        frozen, scale_free = self._drain(m)
+        domains = range(len(self.add))
+        waiting = [Signal(range(self._depth + 1), name=f"waiting_{d}") for d in domains]
+        occupied = Cat(count.any() for count in waiting)
         ends_group = self.last_in_step & self.last_in_group
+        together = (occupied & ends_group).all() & ~frozen & scale_free
         if self._scale_stage:
-            m.d.comb += [
-                self.scales_ready.eq(running & ends_group),
-                self.advance.eq(running & (~ends_group | self.scales_valid)),
-            ]
+            m.d.comb += [self.scales_ready.eq(together), self.group_end.eq(together & self.scales_valid)]
         else:
-            m.d.comb += self.advance.eq(running)
-        m.d.comb += [
-            self.add.eq(self.advance & self.last_in_step),
-            self.operands_ready.eq(~frozen & (~occupied | self.add)),
-        ]
-        with m.If(self.operands_ready):
-            m.d.sync += occupied.eq(self.operands_valid)
-        with m.If(self.add):
-            m.d.sync += self.first_in_group.eq(self.last_in_group)
+            m.d.comb += self.group_end.eq(together)
+        m.d.comb += self.operands_ready.eq(
+            ~frozen & Cat((waiting[d] != self._depth) | self.add[d] for d in domains).all()
+        )
+        accept = self.operands_ready & self.operands_valid
+        for d in domains:
+            m.d.comb += [
+                self.advance[d].eq(occupied[d] & ~frozen & (~ends_group[d] | self.group_end)),
+                self.add[d].eq(self.advance[d] & self.last_in_step[d]),
+            ]
+            m.d.sync += waiting[d].eq(waiting[d] + accept - self.add[d])
+            with m.If(self.add[d]):
+                m.d.sync += self.first_in_group[d].eq(self.last_in_group[d])
+                if not self._scale_stage:
+                    m.d.sync += self.first_in_tile[d].eq(self.last_in_tile[d])
         return m
 
-    def _drain(self, m: Module) -> Signal:
-        """The end of a tile and the rows of its results; whether the compute side stands still."""
+    def _drain(self, m: Module) -> tuple[Signal, Value]:
+        """The end of a tile and the rows of its results.
+
+        Returns whether the compute side stands still, and whether a group may end.
+        """
         final = Signal()
         frozen = Signal()
-        adds, ends = self.add, self.last_in_tile
+        scale_free: Value = Signal(init=1)
+        summed, ends = self.group_end, self.last_in_tile[0]
         if self._scale_stage:
-            complete = Signal()
+            left = Signal(range(self._scale_latency + 1))
             ends = Signal()
-            with m.If(self.add & self.last_in_group):
-                m.d.sync += [complete.eq(1), ends.eq(self.last_in_tile)]
-            with m.Elif(~frozen):
-                m.d.sync += complete.eq(0)
-            m.d.comb += self.apply.eq(complete & ~frozen)
-            adds = self.apply
-        with m.If(adds):
-            m.d.sync += self.first_in_tile.eq(ends)
-        with m.If(adds & ends):
+            scale_free = left <= 1
+            with m.If(self.group_end):
+                m.d.sync += [left.eq(self._scale_latency), ends.eq(self.last_in_tile[0])]
+            with m.Elif(self.scaling):
+                m.d.sync += left.eq(left - 1)
+            m.d.comb += [
+                self.scaling.eq((left != 0) & ~frozen),
+                self.first_bit.eq(left == self._scale_latency),
+                self.apply.eq((left == 1) & ~frozen),
+            ]
+            summed = self.apply
+            with m.If(summed):
+                m.d.sync += self.first_in_tile.eq(ends.replicate(len(self.first_in_tile)))
+        with m.If(summed & ends):
             m.d.sync += final.eq(1)
         with m.Elif(self.move):
             m.d.sync += final.eq(0)
 
-        left = Signal.like(self.rows)
+        rows_left = Signal.like(self.rows)
         m.d.comb += [
-            self.row_valid.eq(left != 0),
-            self.row_last.eq(left == 1),
+            self.row_valid.eq(rows_left != 0),
+            self.row_last.eq(rows_left == 1),
             self.shift.eq(self.row_valid & self.row_ready),
             self.quantizers_ready.eq(final & (~self.row_valid | (self.row_last & self.shift))),
             self.move.eq(self.quantizers_ready & self.quantizers_valid),
             frozen.eq(final & ~self.move),
         ]
         with m.If(self.move):
-            m.d.sync += left.eq(self.rows)
+            m.d.sync += rows_left.eq(self.rows)
         with m.Elif(self.shift):
-            m.d.sync += left.eq(left - 1)
-        return frozen
+            m.d.sync += rows_left.eq(rows_left - 1)
+        return frozen, scale_free

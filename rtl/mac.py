@@ -23,7 +23,7 @@ class Feeder(Component):
         weights: the step's beat.
         advance: the cycle counts; the array does not stand still.
         operands: one per column.
-        last: this is the step's last cycle.
+        last: this is the step's last cycle; always.
     """
 
     EXTRA: dict[str, Shape] = {}

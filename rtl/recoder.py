@@ -35,7 +35,8 @@ class Recoder(Component):
 
     def __init__(self, datapath: BitSerial) -> None:
         self._scheme = datapath.scheme
-        self._positions = terms.per_weight(datapath.weight_bits, datapath.scheme)
+        booth = datapath.scheme == "booth"
+        self._positions = terms.per_weight(datapath.weight_bits, "booth") if booth else datapath.weight_bits
         super().__init__(
             {
                 "weight": In(signed(datapath.weight_bits)),
@@ -49,7 +50,9 @@ class Recoder(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        nonzero, shifts, negatives = self._booth() if self._scheme == "booth" else self._bits()
+        nonzero, shifts, negatives = {"booth": self._booth, "twos_complement": self._bits, "naf": self._naf}[
+            self._scheme
+        ]()
         retired = Signal(self._positions)
         pending = Signal(self._positions)
         chosen = Signal(self._positions)
@@ -69,10 +72,19 @@ class Recoder(Component):
         """Per bit: whether it is set, its shift, whether it is negative."""
         return self.weight & self.used, [C(i) for i in range(self._positions)], self.used & ~(self.used >> 1)
 
+    def _naf(self) -> tuple[Value, list[Value], Value]:
+        """Per digit: whether it is not zero, its shift, whether it is negative.
+
+        Adding w to 2w carries exactly where digits are: 3w - w has the bits of twice the digits.
+        """
+        bits = Cat(self.weight, self.weight[-1])[1:]
+        tripled = (self.weight + (self.weight << 1))[1 : self._positions + 1]
+        return bits ^ tripled, [C(i) for i in range(self._positions)], bits
+
     def _booth(self) -> tuple[Value, list[Value], Value]:
         """Per digit: whether it is not zero, its shift, whether it is negative."""
         bits = with_borders(self.weight)
         digits = [bits[2 * i : 2 * i + 3] for i in range(self._positions)]
         nonzero = Cat(digit.any() & ~digit.all() for digit in digits)
-        shifts = [Cat(digit[0] == digit[1], C(i, 2)) for i, digit in enumerate(digits)]
+        shifts = [Cat(digit[0] == digit[1], C(i)) for i, digit in enumerate(digits)]
         return nonzero, shifts, Cat(digit[2] for digit in digits)

@@ -7,6 +7,7 @@ from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 
 RESULT_BITS = 32
+Layout = data.StructLayout
 
 
 def activations(datapath: IntegerDatapath, array: Array) -> data.StructLayout:

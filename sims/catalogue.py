@@ -7,19 +7,20 @@ its random workloads are drawn from its name.
 import dataclasses
 import random
 import zlib
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.integer import IntegerDatapath
+from hwsim.terms import SCHEMES
 from rtl.harness import Job
 from rtl.stimuli import stimuli
 from sims import networks
 from sims.workloads import KINDS, random_matmul
 
-DRAWN = 17
+DRAWN = {"mac": 17, "bit_serial": 30}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
 QUICK_DRAWN = 3
 """How many of them `make test` runs."""
@@ -108,7 +109,24 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
     yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
     yield on_verilator("large", 8, 16, lanes=16, skip="zero")
-    yield from _drawn("bit_serial", BitSerial, scheme=("booth", "twos_complement"), skip=("none", "zero"))
+    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4)
+    yield on_verilator("bitmod", 8, 8, lanes=4, scheme="naf", weight_bits=6, dequantization="serial")
+    yield on_verilator("minifloat", 4, 4, quick=True, lanes=4, scheme="naf", skip="zero", weight_bits=19)
+    yield from _drawn("bit_serial", BitSerial, _draw_bit_serial)
+
+
+def _draw_bit_serial(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """Values of the parameters that only `BitSerial` has, and of those where they exclude others."""
+    skip = draw.choice(("none", "zero", "zero"))
+    serial = fields["scale_bits"] > 0 and draw.random() < 0.4
+    return {
+        "scheme": draw.choice(SCHEMES),
+        "skip": skip,
+        "fifo_depth": draw.choice((1, 2, 3, 5)) if skip == "zero" else 1,
+        "dequantization": "serial" if serial else "parallel",
+        "offset_bits": 0 if serial else fields["offset_bits"],
+        "weight_bits": draw.choice((fields["weight_bits"], draw.randint(9, 20))),
+    }
 
 
 SATURATING = {
@@ -117,9 +135,17 @@ SATURATING = {
 """Accumulators so narrow that ordinary workloads overflow them."""
 
 
-def _drawn(prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, ...]) -> Iterator[Configuration]:
-    """Small arrays with parameters drawn at random, for Amaranth's simulator."""
-    for number in range(DRAWN):
+def _no_more(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+def _drawn(
+    prefix: str,
+    datapath: type[IntegerDatapath],
+    more: Callable[[random.Random, dict[str, Any]], dict[str, Any]] = _no_more,
+) -> Iterator[Configuration]:
+    """Small arrays with parameters drawn at random, for Amaranth's simulator; ``more`` draws what others lack."""
+    for number in range(DRAWN[prefix]):
         draw = random.Random(number)
         saturates = draw.random() < 0.4
         fields = {
@@ -131,8 +157,8 @@ def _drawn(prefix: str, datapath: type[IntegerDatapath], **choices: tuple[str, .
             "overflow": "saturate" if saturates else "wrap",
             "accumulator_bits": draw.randint(10, 32) if saturates else draw.randint(24, 32),
             "group_accumulator_bits": draw.randint(8, 32) if saturates else draw.randint(20, 32),
-            **{name: draw.choice(options) for name, options in choices.items()},
         }
+        fields |= more(draw, fields)
         array = Array(rows=draw.randint(1, 4), cols=draw.randint(1, 4))
         yield Configuration(
             name=f"{prefix}-drawn-{number:02}", datapath=datapath(**fields), array=array,

@@ -39,7 +39,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
         assert row.agrees, row
 
 
-@pytest.mark.parametrize("network", digits.BASIC)
+@pytest.mark.parametrize("network", digits.NAMES)
 @pytest.mark.parametrize("configuration", [each for each in QUICK if each.network], ids=names)
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)

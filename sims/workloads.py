@@ -8,7 +8,9 @@ import numpy as np
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array
 from hwsim.errors import FormatError
+from hwsim.formats import quantize
 from hwsim.integer import IntegerDatapath
+from hwsim.lowering import lower
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from rtl.stimuli import Matmul
@@ -74,6 +76,10 @@ def _small(rng: np.random.Generator, size: tuple[int, int], bits: int) -> np.nda
     return rng.integers(-1, 2, size)
 
 
+def _normal(rng: np.random.Generator, size: tuple[int, int], bits: int) -> np.ndarray:
+    return rng.standard_normal(size)
+
+
 def _constant(value: Callable[[int], int]) -> Draw:
     return lambda rng, size, bits: np.full(size, value(bits))
 
@@ -94,6 +100,7 @@ KINDS: dict[str, tuple[Callable[..., Shape], Draw, Draw]] = {
     "opposite": (_shape, _lowest, _highest),
     "zero": (_shape, _zero, _zero),
     "sparse": (_shape, _uniform, _small),
+    "format": (_shape, _uniform, _normal),
 }
 """What a workload stresses: its shape, its activations, its weights."""
 
@@ -105,7 +112,10 @@ def random_matmul(kind: str, datapath: IntegerDatapath, array: Array, seed: int)
     shape = draw_shape(rng, datapath, array)
     limit = 1 << max(datapath.scale_bits - 1, 0)
     while True:
-        w = _weights(rng, datapath, shape, limit, draw_weights)
+        if draw_weights is _normal:
+            w = _quantized(rng, datapath, shape)
+        else:
+            w = _weights(rng, datapath, shape, limit, draw_weights)
         try:
             datapath.supports(w)
             break
@@ -121,6 +131,27 @@ def random_matmul(kind: str, datapath: IntegerDatapath, array: Array, seed: int)
     )
 
 
+FORMATS = {
+    "int4": True, "bitmod_fp3": True, "bitmod_fp4": True, "ant_flint4": True, "bitnet158": False, "binary": False,
+    "denseshift": True, "pot": True, "lognet": False, "mxfp4": True, "mxfp6_e2m3": True, "fp6_e3m2": True,
+    "fp8_e4m3": True, "mxint8": True,
+}  # fmt: skip
+"""Formats whose codebooks have exact terms, and whether they take a group size."""
+
+
+def _quantized(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape) -> QTensor:
+    """Normal weights in a format that ``datapath`` takes in width and scales; drawn among these."""
+    values = rng.standard_normal((shape.n, shape.k))
+    for name in rng.permutation(list(FORMATS)):
+        group_size = shape.group_size if datapath.scale_bits >= 8 else shape.k
+        grouped = {"group_size": group_size, "pad": True} if FORMATS[name] else {}
+        w = lower(quantize(values, name, **grouped))
+        scales_fit = datapath.scale_bits >= 8 or (w.scale == 1).all()
+        if w.integer_bits <= datapath.weight_bits and scales_fit and w.offset is None:
+            return w
+    return _weights(rng, datapath, shape, 1, _small)
+
+
 def _weights(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape, limit: int, draw: Draw) -> QTensor:
     """Lowered weights of the hardware's width or fewer bits, with scales below ``limit`` in magnitude."""
     bits = int(rng.choice([datapath.weight_bits, rng.integers(2, datapath.weight_bits + 1)]))
@@ -131,11 +162,14 @@ def _weights(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape, 
     if datapath.offset_bits:
         bound = min(limit, 1 << (datapath.offset_bits - 1))
         offset = rng.integers(-bound, bound, groups, dtype=np.int32)
+    values = draw(rng, (shape.n, shape.k), bits)
+    ends = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    table = np.arange(ends[0], ends[1] + 1) if bits <= 8 else np.union1d(values, ends)
     return QTensor(
         format=f"int{bits}",
         shape=(shape.n, shape.k),
-        codes=(draw(rng, (shape.n, shape.k), bits) + (1 << (bits - 1))).astype(np.uint8),
-        codebook=Codebook.of(np.arange(-(1 << (bits - 1)), 1 << (bits - 1)), bits),
+        codes=np.searchsorted(table, values).astype(np.uint8 if bits <= 8 else np.uint16),
+        codebook=Codebook.of(table, min(bits, 16)),
         group_size=shape.group_size,
         scale=scale,
         offset=offset,

@@ -32,9 +32,19 @@ def matmul(x: np.ndarray, w, datapath) -> np.ndarray:
     return np.array([[dot(a, w, n, datapath) for n in range(w.n)] for a in x.tolist()])
 
 
+def integer(w, n: int, k: int) -> int:
+    """One weight in units of the codebook's power of two, from its code and its group's table."""
+    table = 0
+    if w.select is not None:
+        table = int(w.select[n % len(w.select), (k // w.group_size) % w.select.shape[1]])
+    value = w.codebook.values[table, w.codes[n, k]] / 2.0**w.codebook.exponent
+    assert value == int(value)
+    return int(value)
+
+
 def dot(a: Sequence[int], w, n: int, datapath) -> int:
     """One output's accumulator."""
-    v = [int(w.codebook.values[0, code]) for code in w.codes[n]]
+    v = [integer(w, n, k) for k in range(w.k)]
     acc, gacc, gsum = 0, 0, 0
     all_steps = list(step_slices(w.k, w.group_size, datapath.lanes))
     for i, (group, low, high) in enumerate(all_steps):
@@ -62,8 +72,21 @@ def requantize(acc: int, quantizer, n: int, mode: str) -> int:
     return min(max(value, quantizer.low), quantizer.high)
 
 
+def fewest_digits(value: int) -> int:
+    """The fewest signed powers of two that sum to ``value``: by odd numbers, trying both neighbours."""
+    if value == 0:
+        return 0
+    if value % 2 == 0:
+        return fewest_digits(value // 2)
+    if value in (1, -1):
+        return 1
+    return 1 + min(fewest_digits(value - 1), fewest_digits(value + 1))
+
+
 def term_count(value: int, bits: int, scheme: str) -> int:
-    """Non-zero terms of a weight: set bits, or overlapping bit triples that are not all alike."""
+    """Non-zero terms of one weight."""
+    if scheme == "naf":
+        return fewest_digits(value)
     code = value % (1 << bits)
     if scheme == "twos_complement":
         return bin(code).count("1")
@@ -72,47 +95,53 @@ def term_count(value: int, bits: int, scheme: str) -> int:
     return sum(len(set(triple)) > 1 for triple in triples)
 
 
-def step_cycles(w, datapath, n0: int, n1: int) -> list[int]:
-    """How long each step of the tile with columns n0..n1 lasts."""
-    lasts = []
-    for _, low, high in step_slices(w.k, w.group_size, datapath.lanes):
-        if datapath.name() == "mac":
-            lasts.append(1)
-        elif datapath.skip == "none":
-            b = w.integer_bits
-            lasts.append(b if datapath.scheme == "twos_complement" else (b + 1) // 2)
-        else:
-            values = [int(w.codebook.values[0, code]) for code in w.codes[n0:n1, low:high].ravel()]
-            lasts.append(max(1, *(term_count(v, w.integer_bits, datapath.scheme) for v in values)))
-    return lasts
+def all_terms(w, scheme: str) -> int:
+    """Cycles of a step that skips nothing."""
+    if scheme == "naf":
+        used = w.codebook.values / 2.0**w.codebook.exponent
+        return max(1, *(fewest_digits(int(value)) for value in used.ravel()))
+    return w.integer_bits if scheme == "twos_complement" else (w.integer_bits + 1) // 2
 
 
 @dataclasses.dataclass
 class Step:
-    """One step on its way through the operand register."""
+    """One step on its way through the array: cycles that each column still needs."""
 
-    cycles: int
+    columns: list[int]
     ends_group: bool
     ends_tile: bool
     rows: int
 
 
-def tile_steps(w, datapath, n0: int, n1: int, rows: int) -> list[Step]:
+def tile_steps(w, datapath, array, n0: int, n1: int, rows: int) -> list[Step]:
     """The steps of one tile that drains ``rows`` rows."""
-    groups = [group for group, _, _ in step_slices(w.k, w.group_size, datapath.lanes)] + [None]
-    lasts = step_cycles(w, datapath, n0, n1)
-    return [Step(lasts[i], groups[i] != groups[i + 1], i + 1 == len(lasts), rows) for i in range(len(lasts))]
+    slices = list(step_slices(w.k, w.group_size, datapath.lanes))
+    groups = [group for group, _, _ in slices] + [None]
+    steps = []
+    for i, (_, low, high) in enumerate(slices):
+        columns = [1] * array.cols
+        if datapath.name() == "bit_serial" and datapath.skip == "none":
+            columns = [all_terms(w, datapath.scheme)] * array.cols
+        elif datapath.name() == "bit_serial":
+            for n in range(n0, n1):
+                counts = [term_count(integer(w, n, k), w.integer_bits, datapath.scheme) for k in range(low, high)]
+                columns[n - n0] = max(1, *counts, 1)
+            if datapath.fifo_depth == 1:
+                columns = [max(columns)] * array.cols
+        steps.append(Step(columns, groups[i] != groups[i + 1], i + 1 == len(slices), rows))
+    return steps
 
 
-def array_cycles(steps: Sequence[Step], scale_stage: int, requantizer_stages: int = 3) -> int:
+def array_cycles(steps: Sequence[Step], depth: int, scale_latency: int, requantizer_stages: int = 3) -> int:
     """Clock edges from the first accepted beat through the last result, both included.
 
     Steps through the registers of docs/hardware.md edge by edge: inputs always there, results
     always taken.
     """
     waiting = list(reversed(steps))
-    operands: Step | None = None  # in the operand register
-    group_ended: Step | None = None  # its scaled sum is added at the next edge
+    held: list[Step] = []  # in the array, the oldest first
+    position = [0] * len(steps[0].columns)  # which of them each column is at
+    scaling, scaled = 0, steps[0]  # edges until a group's scaled sum is added, and its last step
     final: Step | None = None  # last step of the tile whose accumulators are final
     rows_left = 0  # in the shadow register
     pipeline = [False] * requantizer_stages  # rows in the requantizer's registers
@@ -128,19 +157,31 @@ def array_cycles(steps: Sequence[Step], scale_stage: int, requantizer_stages: in
             rows_left, final = final.rows, None
         elif final is not None:
             continue  # the compute side stands still
-        if group_ended is not None and group_ended.ends_tile:
-            final = group_ended
-        group_ended = None
-        if operands is not None:
-            operands = dataclasses.replace(operands, cycles=operands.cycles - 1)
-            if operands.cycles == 0:
-                if scale_stage and operands.ends_group:
-                    group_ended = operands
-                elif not scale_stage and operands.ends_tile:
-                    final = operands
-                operands = None
-        if operands is None and waiting:
-            operands = waiting.pop()
+        if scaling:
+            scaling -= 1
+            if scaling == 0 and scaled.ends_tile:
+                final = scaled
+        at_end = []
+        for column, at in enumerate(position):
+            if at == len(held):
+                continue
+            if held[at].columns[column] == 1 and held[at].ends_group:
+                at_end.append(column)
+                continue
+            held[at].columns[column] -= 1
+            position[column] += held[at].columns[column] == 0
+        if len(at_end) == len(position) and scaling == 0:
+            ended = held[position[0]]
+            position = [at + 1 for at in position]
+            if scale_latency:
+                scaling, scaled = scale_latency, ended
+            elif ended.ends_tile:
+                final = ended
+        while held and min(position) > 0:
+            held.pop(0)
+            position = [at - 1 for at in position]
+        if waiting and len(held) < depth:
+            held.append(waiting.pop())
     return edge
 
 

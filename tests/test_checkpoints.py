@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 
 import hwsim
-from hwsim import checkpoints
+from hwsim import checkpoints, cli
 from hwsim.errors import CheckpointError
 
 RNG = np.random.default_rng(0)
@@ -247,6 +247,35 @@ def test_a_workload_of_checkpoint_layers(tmp_path):
     result = hwsim.simulate(workload, hwsim.Design())
     assert [(layer.name, layer.shape) for layer in result.layers] == [("a.q_proj", (7, 16, 64))]
     assert "half of the activations zero" in result.layers[0].assumed
+
+
+def test_a_streamed_checkpoint_costs_what_a_loaded_one_does(tmp_path, capsys):
+    codes, zeros, scales, _ = affine_case(4, 16, 64, 32)
+    folder = write(tmp_path, gptq_tensors(codes, zeros, scales, 4), GPTQ)
+    loaded, streamed = checkpoints.load(folder), checkpoints.stream(folder)
+    assert {name: source.tensor().hash for name, source in streamed.items()} == {
+        name: hwsim.lower(q).hash for name, q in loaded.items()
+    }
+    design = hwsim.Design(datapath=hwsim.BitSerial(skip="zero", offset_bits=16))
+    totals = [
+        hwsim.simulate(hwsim.Workload.from_tensors("tiny", each, m=7), design).totals() for each in (loaded, streamed)
+    ]
+    assert totals[0] == totals[1]
+    design.save(tmp_path / "design.yaml")
+    arguments = ["simulate", str(folder), "--design", str(tmp_path / "design.yaml"), "--tokens", "7", "--json"]
+    assert cli.main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["totals"] == json.loads(json.dumps(totals[0]))
+
+
+def test_a_checkpoint_that_changes_under_way_is_refused(tmp_path):
+    for seed in (1, 2):
+        codes, zeros, scales, _ = affine_case(4, 16, 64, 32)
+        codes = codes if seed == 1 else codes[::-1].copy()
+        folder = write(tmp_path, gptq_tensors(codes, zeros, scales, 4), GPTQ)
+        if seed == 1:
+            (source,) = checkpoints.stream(folder).values()
+    with pytest.raises(CheckpointError, match="has changed"):
+        source.tensor()
 
 
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 32, "desc_act": False}

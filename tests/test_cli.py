@@ -97,7 +97,7 @@ def test_rtl_writes_verilog(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert all((tmp_path / "vectors" / name).is_file() for name in written)
 
 
-@pytest.mark.parametrize("command", [[], ["simulate"], ["sweep"], ["report"], ["rtl"]])
+@pytest.mark.parametrize("command", [[], ["simulate"], ["sweep"], ["report"], ["rtl"], ["workloads"]])
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     text = run(capsys, *command, "--help")
     assert re.search(rf"Examples?:\n\s+hwsim {' '.join(command)}", text)
@@ -124,6 +124,14 @@ BAD = {
     "infeasible design": ["simulate", "mlp_int8", "--design", "bit_serial_4bit_edge"],
     "batch of zero": ["simulate", "mlp_int8", "--batch", "0"],
     "batch is no number": ["simulate", "mlp_int8", "--batch", "many"],
+    "unknown model": ["workloads", "llama-2-70b"],
+    "unknown stage": ["simulate", "llama-2-7b", "--stage", "train"],
+    "format of a model's weights": ["simulate", "llama-2-7b", "--weights", "int9"],
+    "stage of a network": ["simulate", "mlp_int8", "--stage", "decode"],
+    "stage of no model": ["workloads", "--stage", "decode"],
+    "tokens of a model": ["sweep", "bert-base", "--tokens", "4", "--set", "array.rows=4"],
+    "folder without checkpoint": ["simulate", "folder", "--tokens", "4"],
+    "stage of results": ["report", "{parquet}", "--stage", "decode"],
     "empty space": ["sweep", "mlp_int8"],
     "setting without value": ["sweep", "mlp_int8", "--set", "array.rows"],
     "setting is no YAML": ["sweep", "mlp_int8", "--set", "array.rows=["],

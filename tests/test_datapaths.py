@@ -150,7 +150,7 @@ def test_booth_int8_has_four_terms_and_three_on_average():
 def test_bit_serial_stats_count_lock_step_terms(skip, scheme, n, k, group_size, cols, lanes):
     w = tensor(n, k, bits=5, group_size=group_size)
     datapath = BitSerial(skip=skip, scheme=scheme, lanes=lanes)
-    nonzero, column_cycles, *tile_cycles = datapath.stats(w, Array(rows=1, cols=cols)).values.tolist()
+    nonzero, column_cycles, first_wait, *tile_cycles = datapath.stats(w, Array(rows=1, cols=cols)).values.tolist()
     count = [[sum(t != 0 for t in terms.decompose(int(v), 5, scheme)) for v in row] for row in w.integers]
     assert nonzero == sum(map(sum, count))
     expected = []
@@ -160,13 +160,68 @@ def test_bit_serial_stats_count_lock_step_terms(skip, scheme, n, k, group_size, 
             stop = min(start + w.group_size, k)
             for first in range(start, stop, lanes):
                 if skip == "none":
-                    cycles += terms.per_weight(5, scheme)
+                    cycles += 3 if scheme == "naf" else terms.per_weight(5, scheme)  # 11 = 16 - 4 - 1
                 else:
                     last = min(first + lanes, stop)
                     cycles += max(1, *(c for row in count[low : low + cols] for c in row[first:last]), 1)
         expected.append(cycles)
+    assert first_wait == 0
     assert tile_cycles == expected
     assert column_cycles == sum(c * min(cols, n - i * cols) for i, c in enumerate(expected))
+
+
+def columns_that_run_ahead(durations: list[list[int]], depth: int) -> int:
+    """Cycles until every column has taken every step, each for ``durations[column][step]``, watched cycle by cycle."""
+    position, spent, cycles = [0] * len(durations), [0] * len(durations), 0
+    steps = len(durations[0])
+    while min(position) < steps:
+        slowest = min(position)  # steps up to slowest + depth - 1 wait in the array
+        for column, each in enumerate(durations):
+            if position[column] < min(steps, slowest + depth):
+                spent[column] += 1
+                if spent[column] == each[position[column]]:
+                    position[column], spent[column] = position[column] + 1, 0
+        cycles += 1
+    return cycles
+
+
+@given(
+    n=st.integers(1, 7),
+    k=st.integers(1, 40),
+    group_size=st.integers(1, 40),
+    cols=st.integers(1, 4),
+    lanes=st.integers(1, 5),
+    depth=st.integers(1, 6),
+    scale_bits=st.integers(1, 12),
+    serial=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_columns_run_ahead_within_a_group(n, k, group_size, cols, lanes, depth, scale_bits, serial, seed):
+    rng = np.random.default_rng(seed)
+    w = tensor(n, k, bits=8, group_size=group_size, rng=rng)
+    dequantization = "serial" if serial else "parallel"
+    datapath = BitSerial(
+        skip="zero", scheme="naf", lanes=lanes, fifo_depth=depth, scale_bits=scale_bits, dequantization=dequantization
+    )
+    nonzero, column_cycles, first_wait, *tile_cycles = datapath.stats(w, Array(rows=1, cols=cols)).values.tolist()
+    count = terms.count(w.integers, 8, "naf")
+    latency = scale_bits if serial else 1
+    expected, busy, first = [], 0, None
+    for low in range(0, n, cols):
+        cycles = 0
+        for start in range(0, k, w.group_size):
+            group = count[low : low + cols, start : start + w.group_size]
+            durations = [
+                [max(1, int(row[i : i + lanes].max())) for i in range(0, group.shape[1], lanes)] for row in group
+            ]
+            took = columns_that_run_ahead(durations, depth)
+            first = took if first is None else first
+            cycles += max(took, latency)
+            busy += took * len(group) if depth == 1 else sum(map(sum, durations))
+        expected.append(cycles)
+    assert tile_cycles == expected
+    assert first_wait == max(0, latency - first)
+    assert column_cycles == busy
 
 
 def test_a_rule_refuses_to_compute_values():

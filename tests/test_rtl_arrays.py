@@ -11,6 +11,7 @@ from hwsim.datapaths.mac import Mac
 from hwsim.formats.integer import codebook
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
+from hwsim.terms import SCHEMES
 from rtl.array import PeArray
 from rtl.harness import Job
 from rtl.stimuli import Matmul, stimuli
@@ -28,7 +29,7 @@ def tensor(rng, n, k, bits, group_size, scale_bits=0, offset_bits=0) -> QTensor:
     groups = (n, -(-k // group_size))
     return QTensor(
         format=f"int{bits}", shape=(n, k), group_size=group_size,
-        codes=rng.integers(0, 1 << bits, (n, k), dtype=np.uint8),
+        codes=rng.integers(0, 1 << bits, (n, k)).astype(np.uint8 if bits <= 8 else np.uint16),
         codebook=codebook(bits),
         scale=signed(scale_bits, groups) if scale_bits else np.ones(groups, np.int32),
         offset=signed(offset_bits, groups) if offset_bits else None,
@@ -84,6 +85,19 @@ DATAPATHS = {
     "two's complement, zeros skipped": BitSerial(
         lanes=2, scheme="twos_complement", skip="zero", accumulator_bits=18, overflow="saturate"
     ),
+    "signed digits": BitSerial(lanes=3, scheme="naf"),
+    "signed digits, zeros skipped": BitSerial(lanes=2, scheme="naf", skip="zero", weight_bits=11, activation_bits=4),
+    "two steps wait": BitSerial(lanes=2, scheme="naf", skip="zero", fifo_depth=2, offset_bits=3),
+    "three steps wait": BitSerial(lanes=1, skip="zero", fifo_depth=3, scale_bits=0),
+    "many steps wait": BitSerial(
+        lanes=2, scheme="twos_complement", skip="zero", fifo_depth=9, accumulator_bits=18, overflow="saturate"
+    ),
+    "serial scales": BitSerial(lanes=4, dequantization="serial"),
+    "serial scales, steps wait": BitSerial(
+        lanes=2, skip="zero", fifo_depth=2, dequantization="serial", scale_bits=5, group_accumulator_bits=12,
+        accumulator_bits=16, overflow="saturate",
+    ),
+    "one scale bit": BitSerial(lanes=2, skip="zero", dequantization="serial", scale_bits=1),
 }
 ARRAYS = [Array(rows=1, cols=1), Array(rows=3, cols=2), Array(rows=2, cols=4)]
 
@@ -112,7 +126,7 @@ def test_stalls_change_no_value(name: str, stall: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [2, 3, 5, 8])
-@pytest.mark.parametrize("scheme", ["booth", "twos_complement"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("skip", ["none", "zero"])
 def test_narrow_weights_take_fewer_terms(bits: int, scheme: str, skip: str) -> None:
     datapath = BitSerial(lanes=2, scheme=scheme, skip=skip)

@@ -52,7 +52,7 @@ def test_events_are_counted_by_hand():
 def test_bit_serial_events_count_the_terms_of_the_actual_weights():
     design = dataclasses.replace(DESIGN, datapath=BitSerial(lanes=8, skip="zero"))
     found = counts(simulate(GEMM, design))
-    w = GEMM.layers[0].weights[0].integers
+    w = GEMM.layers[0].weights[0].tensor().integers
     digits = sum(
         sum(((int(v) >> 2 * i & 1) + (int(v) >> 2 * i - 1 & 1 if i else 0) - 2 * (int(v) >> 2 * i + 1 & 1)) != 0
             for i in range(4)) for v in w.ravel()

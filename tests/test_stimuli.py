@@ -70,8 +70,8 @@ def test_closed_cycle_formula_agrees_with_stepping(configuration):
         matmul = random_matmul(kind, datapath, array, seed=2)
         steps = []
         for tile in mapping.tiles(len(matmul.x), matmul.w.n, array, matmul.m_outer):
-            steps += naive.tile_steps(matmul.w, datapath, tile.n0, tile.n1, tile.m1 - tile.m0)
-        expected = naive.array_cycles(steps, datapath.scale_stage)
+            steps += naive.tile_steps(matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0)
+        expected = naive.array_cycles(steps, datapath.operand_depth, datapath.scale_latency)
         assert stimuli.stimuli(datapath, array, matmul).cycles == expected, kind
 
 

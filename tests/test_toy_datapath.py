@@ -31,7 +31,7 @@ def test_it_simulates_sweeps_and_loads_from_yaml(toy, tmp_path):
 
 def test_it_computes_no_values(toy):
     with pytest.raises(DesignError, match="cost-only"):
-        toy().matmul(None, GEMM.layers[0].weights[0])
+        toy().matmul(None, GEMM.layers[0].weights[0].tensor())
 
 
 def test_without_the_file_it_is_unknown():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ import safetensors
 
 from hwsim.checkpoints._config import read_json
 from hwsim.errors import CheckpointError
+from hwsim.qtensor import QTensor
+
+Reader = Callable[[], QTensor]
+"""Reads the weights of one module."""
 
 INDEX = "model.safetensors.index.json"
 NUMPY: dict[str, str] = {

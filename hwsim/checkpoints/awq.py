@@ -4,10 +4,12 @@
 the lowest, belong to output ``ORDER[i]`` of the eight. ``scales`` are [G, N].
 """
 
+from functools import partial
+
 import numpy as np
 
 from hwsim.checkpoints._affine import affine, group_size
-from hwsim.checkpoints._archive import Archive
+from hwsim.checkpoints._archive import Archive, Reader
 from hwsim.checkpoints._config import Config
 from hwsim.errors import CheckpointError
 from hwsim.qtensor import QTensor
@@ -16,14 +18,14 @@ BITS = 4
 ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
 
 
-def read(archive: Archive, config: Config) -> dict[str, QTensor]:
+def read(archive: Archive, config: Config) -> dict[str, Reader]:
     """Every module that has a ``qweight``."""
     config.whole("bits", "w_bit", accepted=(BITS,))
     version = str(config.option("version", default="gemm")).lower()
     if version != "gemm":
         raise CheckpointError(f"{config.name}: AWQ version {version!r} is not supported; accepted: gemm")
     stored_size = config.whole("group_size", "q_group_size")
-    return {path: _module(archive, path, stored_size) for path in archive.modules("qweight")}
+    return {path: partial(_module, archive, path, stored_size) for path in archive.modules("qweight")}
 
 
 def _module(archive: Archive, path: str, stored_size: int) -> QTensor:

@@ -5,9 +5,11 @@ packed row r are row r, the next ones row r + N/4, and so on. ``weight_scale`` i
 divides its result by it (it is 1 / mean |w|), an "autobitlinear" one multiplies.
 """
 
+from functools import partial
+
 import numpy as np
 
-from hwsim.checkpoints._archive import Archive
+from hwsim.checkpoints._archive import Archive, Reader
 from hwsim.checkpoints._config import Config
 from hwsim.codebook import Codebook
 from hwsim.errors import CheckpointError
@@ -17,14 +19,14 @@ PER_BYTE = 4
 TERNARY = Codebook.of(np.array([0.0, 1.0, -1.0]), 2)
 
 
-def read(archive: Archive, config: Config) -> dict[str, QTensor]:
+def read(archive: Archive, config: Config) -> dict[str, Reader]:
     """Every module that has a ``weight_scale``."""
     kind = config.option("linear_class", default="bitlinear")
     if kind not in ("bitlinear", "autobitlinear"):
         raise CheckpointError(f"{config.name}: linear_class {kind!r}; accepted: bitlinear, autobitlinear")
     if config.option("quantization_mode", default="offline") != "offline":
         raise CheckpointError(f"{config.name}: quantization_mode must be 'offline': others store weights unquantized")
-    return {path: _module(archive, path, kind == "bitlinear") for path in archive.modules("weight_scale")}
+    return {path: partial(_module, archive, path, kind == "bitlinear") for path in archive.modules("weight_scale")}
 
 
 def _module(archive: Archive, path: str, divides: bool) -> QTensor:

@@ -9,12 +9,13 @@ Which of several ``config_groups`` a module belongs to is found from its tensors
 """
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hwsim.checkpoints._affine import affine, check_order, unpack_words
-from hwsim.checkpoints._archive import Archive
+from hwsim.checkpoints._archive import Archive, Reader
 from hwsim.checkpoints._config import Config
 from hwsim.errors import CheckpointError
 from hwsim.minifloat import E4M3
@@ -35,13 +36,13 @@ class Scheme:
     group_size: int | None
 
 
-def read(archive: Archive, config: Config) -> dict[str, QTensor]:
+def read(archive: Archive, config: Config) -> dict[str, Reader]:
     """Every module that has a ``weight_scale``."""
     layout = config.option("format")
     if layout not in FORMATS:
         raise CheckpointError(f"{config.name}: format {layout!r} is not supported; accepted: {', '.join(FORMATS)}")
     schemes = _schemes(config)
-    return {path: _module(archive, path, schemes) for path in archive.modules("weight_scale")}
+    return {path: partial(_module, archive, path, schemes) for path in archive.modules("weight_scale")}
 
 
 def _schemes(config: Config) -> list[Scheme]:

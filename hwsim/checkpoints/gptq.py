@@ -5,16 +5,18 @@
 2^bits (format version 1) or as it is (``checkpoint_format`` "gptq_v2"); ``scales`` are [G, N].
 """
 
+from functools import partial
+
 import numpy as np
 
 from hwsim.checkpoints._affine import affine, check_order, group_size, unpack_words
-from hwsim.checkpoints._archive import Archive
+from hwsim.checkpoints._archive import Archive, Reader
 from hwsim.checkpoints._config import Config
 from hwsim.errors import CheckpointError
 from hwsim.qtensor import QTensor
 
 
-def read(archive: Archive, config: Config) -> dict[str, QTensor]:
+def read(archive: Archive, config: Config) -> dict[str, Reader]:
     """Every module that has a ``qweight``."""
     bits = config.whole("bits", accepted=(2, 3, 4, 8))
     stored_size = config.whole("group_size")
@@ -22,7 +24,7 @@ def read(archive: Archive, config: Config) -> dict[str, QTensor]:
     if version not in ("gptq", "gptq_v2"):
         raise CheckpointError(f"{config.name}: checkpoint_format {version!r} is not supported; accepted: gptq, gptq_v2")
     return {
-        path: _module(archive, path, bits, stored_size, less=int(version == "gptq"))
+        path: partial(_module, archive, path, bits, stored_size, less=int(version == "gptq"))
         for path in archive.modules("qweight")
     }
 

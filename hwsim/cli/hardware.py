@@ -3,17 +3,13 @@
 from pathlib import Path
 
 import click
-import numpy as np
 
-from hwsim import digits
 from hwsim.cli import inputs, output
 from hwsim.errors import DesignError, HwsimError, MissingExtraError
 from hwsim.files import write_atomically
 from hwsim.integer import IntegerDatapath
-from hwsim.network import Network
 
 MODULE = "pe_array"
-SEED = 0
 
 
 @click.command()
@@ -46,17 +42,9 @@ def rtl(design_name: str, out: Path, vectors: str | None, as_json: bool) -> None
         if not separator or not name or not layer:
             raise HwsimError(f"--vectors {vectors!r}: expected NETWORK:LAYER")
         network = inputs.network(name)
-        written = testbench.write_vectors(out, network, layer, design, _samples(network))
+        written = testbench.write_vectors(out, network, layer, design, inputs.samples(network, 1))
     if as_json:
         output.print_json({"files": [str(path) for path in written]})
     else:
         for path in written:
             output.print_line(f"wrote {path}")
-
-
-def _samples(network: Network) -> np.ndarray:
-    """One input: a held-out image for a shipped network, else uniform over the input's range."""
-    if network.name in digits.networks() and digits.load(network.name).hash == network.hash:
-        return digits.held_out(network)[0][:1]
-    source, rng = network.input, np.random.default_rng(SEED)
-    return rng.uniform(source.low, source.high, (1, *source.shape)) * source.scale

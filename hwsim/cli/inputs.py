@@ -1,19 +1,22 @@
 """Arguments as objects: networks, designs and spaces by file or by shipped name."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pandas as pd
 import yaml
 
-from hwsim import digits, presets
+from hwsim import checkpoints, digits, presets, workloads
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.exploration import Space
 from hwsim.files import parse_yaml, read_yaml
 from hwsim.network import Network
+from hwsim.weight_source import DISTRIBUTIONS
 from hwsim.workload import Workload
 
 design_option = click.option(
@@ -22,6 +25,69 @@ design_option = click.option(
 )  # fmt: skip
 batch_option = click.option("--batch", default=1, show_default=True, type=click.IntRange(min=1), help="Inputs at once.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+_MODEL_OPTIONS = (
+    click.option("--stage", help="Model: prefill or decode; encode or decode (speech)."),
+    click.option("--context", type=int, help="Model: tokens of the prompt, or that a new token sees."),
+    click.option("--generate", type=int, help="Model, decode: tokens one after the other."),
+    click.option("--weights", metavar="FORMAT", help="Model: number format of the weights [int8]."),
+    click.option("--group-size", type=int, help="Model: weights that share a scale [the format's]."),
+    click.option("--kv-bits", type=int, help="Model: bits of cached keys and values [8]."),
+    click.option("--activation-bits", type=int, help="Model: bits of other activations [8]."),
+    click.option("--distribution", type=click.Choice(list(DISTRIBUTIONS)), help="Model: of the weights [gaussian]."),
+    click.option("--seed", type=int, help="Model: of the drawn weights [0]."),
+    click.option("--distinct", is_flag=True, default=None, help="Model: other weights in every layer (slower)."),
+)
+_TOKENS_OPTION = click.option("--tokens", type=click.IntRange(min=1), help="Checkpoint: tokens at once [1].")
+MODELS_ONLY = ("stage", "context", "generate", "weights", "group_size", "kv_bits", "activation_bits", "distribution",
+               "seed", "distinct")  # fmt: skip
+
+
+def model_options(command: Callable) -> Callable:
+    """The parameters of `hwsim.workloads.load`, batch apart."""
+    for option in reversed(_MODEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def subject_options(command: Callable) -> Callable:
+    """What only models by name, or only checkpoints, take."""
+    return model_options(_TOKENS_OPTION(command))
+
+
+def subject(name: str, batch: int, choices: Mapping[str, Any]) -> Network | Workload:
+    """What a command is about: a network, a model by name or a checkpoint's folder, made as ``choices`` say.
+
+    NetworkError for a choice that it does not take.
+    """
+    given = {key: value for key, value in choices.items() if value is not None}
+    here = Path(name).exists()
+    if not here and name in workloads.available():
+        _refuse(name, given, "tokens", of="a checkpoint")
+        return workloads.load(name, batch=batch, **given)
+    _refuse(name, given, *MODELS_ONLY, of="a model of hwsim workloads")
+    if Path(name).is_dir():
+        tokens = given.get("tokens", 1)
+        stored = checkpoints.stream(name, progress=True)
+        title = f"{Path(name).resolve().name} {tokens}"
+        return dataclasses.replace(Workload.from_tensors(title, stored, m=batch * tokens), batch=batch)
+    refuse_choices(name, choices)
+    if here or _is_path(name) or name in digits.networks():
+        return network(name)
+    known = [*digits.networks(), *workloads.available()]
+    raise NetworkError(f"no network file, shipped network or model {name!r}; {nearest(name, known)}")
+
+
+def refuse_choices(name: str, choices: Mapping[str, Any]) -> None:
+    """NetworkError if any choice was made: ``name`` takes none."""
+    given = {key: value for key, value in choices.items() if value is not None}
+    _refuse(name, given, *MODELS_ONLY, of="a model of hwsim workloads")
+    _refuse(name, given, "tokens", of="a checkpoint")
+
+
+def _refuse(name: str, given: Mapping[str, Any], *options: str, of: str) -> None:
+    for option in options:
+        if option in given:
+            raise NetworkError(f"--{option.replace('_', '-')} is an option of {of}, which {name!r} is not")
 
 
 def network(name: str) -> Network:
@@ -31,6 +97,22 @@ def network(name: str) -> Network:
     if Path(name).exists() or _is_path(name):
         return Network.load(name)
     raise NetworkError(f"no network file and no shipped network {name!r}; {nearest(name, digits.networks())}")
+
+
+SEED = 0
+
+
+def samples(network: Network, count: int) -> np.ndarray:
+    """``count`` inputs: held-out images for a shipped network, else uniform over the input's range."""
+    if is_shipped(network):
+        return digits.held_out(network)[0][:count]
+    source, rng = network.input, np.random.default_rng(SEED)
+    return rng.uniform(source.low, source.high, (count, *source.shape)) * source.scale
+
+
+def is_shipped(network: Network) -> bool:
+    """Whether ``network`` is the shipped one of its name."""
+    return network.name in digits.networks() and digits.load(network.name).hash == network.hash
 
 
 def design(name: str | None) -> Design:

@@ -1,6 +1,7 @@
 """``hwsim report``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +19,7 @@ from hwsim.reporting.energy import check_suffix
 )
 @inputs.design_option
 @inputs.batch_option
+@inputs.subject_options
 @click.option("--energy", type=click.Path(path_type=Path, dir_okay=False), help="Energy as .json, .csv or .parquet.")
 @inputs.json_option
 def report(
@@ -28,10 +30,12 @@ def report(
     batch: int,
     energy: Path | None,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """One self-contained HTML page about a sweep (RESULTS, Parquet) or one NETWORK on one design.
 
-    --design and --batch belong to a NETWORK; RESULTS know theirs.
+    --design, --batch and the options of a model belong to a NETWORK, which may also be a model of
+    ``hwsim workloads`` or the folder of a quantized checkpoint; RESULTS know theirs.
 
     \b
     Examples:
@@ -43,13 +47,14 @@ def report(
     if source.endswith(".parquet"):
         if design_name is not None:
             raise click.UsageError("--design goes with a network, not with the results of a sweep")
+        inputs.refuse_choices(source, choices)
         frame = study.read_results(source)
         subjects = [*inputs.shipped_subjects(frame), *map(inputs.network, networks)]
         results = study.best_results(frame, subjects)
         page.report(frame, out, subjects=subjects, title=Path(source).stem)
     else:
-        subject = inputs.network(source)
-        results = [hwsim.simulate(subject, inputs.design(design_name), batch)]
+        subject = inputs.subject(source, batch, choices)
+        results = [hwsim.simulate(subject, inputs.design(design_name), batch, progress=True)]
         page.report(results, out, subjects=[subject], title=subject.name)
     written = {"report": str(out)}
     if energy:

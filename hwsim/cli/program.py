@@ -10,8 +10,10 @@ import hwsim
 from hwsim.cli.formats import formats
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
+from hwsim.cli.rules import rules
 from hwsim.cli.simulations import simulate
 from hwsim.cli.sweeps import sweep
+from hwsim.cli.workloads import workloads
 from hwsim.errors import HwsimError
 
 BAD_INPUT = 2
@@ -27,8 +29,8 @@ INTERRUPTED = 130
 def program(context: click.Context) -> None:
     """Latency, energy, area and RTL of hardware for low-bit neural networks.
 
-    NETWORK is a file that hwsim exported, or the name of a shipped network (mlp_int8, mlp_int4,
-    mlp_binary, cnn_int8, cnn_int4, cnn_binary).
+    NETWORK is a file that hwsim exported, the name of a shipped network (mlp_int8, mlp_int4,
+    mlp_binary, cnn_int8, cnn_int4, cnn_binary) or, where no RTL is made, of a model (hwsim workloads).
 
     \b
     Example:
@@ -38,7 +40,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads):
     program.add_command(command)
 
 

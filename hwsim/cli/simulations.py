@@ -1,5 +1,7 @@
 """``hwsim simulate``."""
 
+from typing import Any
+
 import click
 
 import hwsim
@@ -13,17 +15,23 @@ from hwsim.reporting import tables
 @click.argument("network")
 @inputs.design_option
 @inputs.batch_option
+@inputs.subject_options
 @inputs.json_option
-def simulate(network: str, design_name: str | None, batch: int, as_json: bool) -> None:
+def simulate(network: str, design_name: str | None, batch: int, as_json: bool, **choices: Any) -> None:
     """Latency, energy and area of NETWORK on one design, layer by layer.
+
+    NETWORK may also be a model of ``hwsim workloads`` or the folder of a quantized checkpoint.
 
     \b
     Examples:
       hwsim simulate mlp_int8
       hwsim simulate cnn_int4 --design bit_serial_16x16 --batch 16
       hwsim simulate my.safetensors --design my.yaml --json
+      hwsim simulate llama-2-7b --stage decode --context 1024 --batch 4 --weights int4
+      hwsim simulate path/to/checkpoint --tokens 256
     """
-    result = hwsim.simulate(inputs.network(network), inputs.design(design_name), batch)
+    design = inputs.design(design_name)
+    result = hwsim.simulate(inputs.subject(network, batch, choices), design, batch, progress=True)
     if as_json:
         output.print_json(result.to_plain())
         return

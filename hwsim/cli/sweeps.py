@@ -1,6 +1,7 @@
 """``hwsim sweep``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +19,7 @@ SCHEMA = "hwsim.sweep/1"
 @click.option("--set", "settings", metavar="KEY=V1,V2", multiple=True, help="One parameter of the grid; may repeat.")
 @inputs.design_option
 @inputs.batch_option
+@inputs.subject_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every point as Parquet.")
 @inputs.json_option
 def sweep(
@@ -28,17 +30,20 @@ def sweep(
     batch: int,
     out: Path | None,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Every NETWORK on every point of a grid; prints the best by energy-delay product.
 
-    Parameters outside the grid are those of --design.
+    Parameters outside the grid are those of --design. NETWORK may also be a model of ``hwsim workloads`` or
+    the folder of a quantized checkpoint.
 
     \b
     Examples:
       hwsim sweep mlp_int8 --set datapath.name=mac,bit_serial --set array.rows=8,16,32
       hwsim sweep cnn_int8 cnn_int4 --space space.yaml --out results.parquet
+      hwsim sweep opt-1.3b phi-2 --stage decode --weights int4 --set array.rows=8,16
     """
-    subjects = [inputs.network(name) for name in networks]
+    subjects = [inputs.subject(name, batch, choices) for name in networks]
     space = inputs.space(space_file, settings)
     frame = hwsim.sweep(subjects, space, base=inputs.design(design_name), batch=batch, progress=True)
     study.check(frame)

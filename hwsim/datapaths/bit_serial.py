@@ -1,10 +1,13 @@
 """Bit-serial weights: one signed power-of-two term per lane and cycle."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
-from hwsim import terms
+import numpy as np
+
+from hwsim import schema, terms
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.errors import DesignError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
 
@@ -14,14 +17,22 @@ class BitSerial(IntegerDatapath):
     """A PE adds one shifted activation per lane and cycle.
 
     Attributes:
-        scheme: how a weight becomes terms: ``"booth"`` (radix-4) or ``"twos_complement"``.
+        scheme: how a weight becomes terms: ``"booth"`` (radix-4), ``"twos_complement"`` or
+            ``"naf"`` (the fewest signed digits).
         skip: ``"none"``: a step takes all terms of the format; ``"zero"``: as many cycles as
             the largest number of non-zero terms among the weights that run in lock-step.
+        fifo_depth: steps that wait for the columns. 1: all columns run in lock-step; more: within
+            a group a column may be this many steps less one ahead of the slowest (needs ``skip="zero"``).
+        dequantization: ``"parallel"``: a multiplier applies group scales in one cycle; ``"serial"``: an adder
+            takes one cycle per scale bit, while the next group computes (no offsets then).
     """
 
-    scheme: Literal["booth", "twos_complement"] = "booth"
+    scheme: terms.Scheme = "booth"
     skip: Literal["none", "zero"] = "none"
+    fifo_depth: int = 1
+    dequantization: Literal["parallel", "serial"] = "parallel"
 
+    MAX_WEIGHT_BITS: ClassVar[int] = 20
     EVENTS = (
         Event(component="bit_serial.pe", action="term_add", features=ACTIVATION_FEATURES),
         Event(component="bit_serial.pe", action="accumulate"),
@@ -33,12 +44,47 @@ class BitSerial(IntegerDatapath):
     cycles = staticmethod(kernels.cycles)
     events = staticmethod(kernels.events)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        schema.check_range(self, 1, 64, "fifo_depth")
+        if self.fifo_depth > 1 and self.skip == "none":
+            raise DesignError(
+                f"bit_serial: fifo_depth={self.fifo_depth} needs skip='zero'; without skipping all columns take equally long"
+            )
+        if self.serial_scale and (not self.scale_bits or self.offset_bits):
+            raise DesignError("bit_serial: dequantization='serial' needs scale_bits > 0 and offset_bits = 0")
+
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
         counts = terms.count(w.integers, w.integer_bits, self.scheme)
-        fixed = terms.per_weight(w.integer_bits, self.scheme) if self.skip == "none" else 0
-        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed)
+        fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
+        values = kernels.stats(
+            counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
+        )
         return Stats(values=values)
+
+    def params(self, array: Array) -> np.ndarray:
+        """See `Datapath.params`; the layout of integer datapaths and the latency of the scale stage."""
+        return np.append(super().params(array), self.scale_latency)
+
+    def sync_domains(self, array: Array) -> int:
+        """See `IntegerDatapath.sync_domains`: columns with steps to wait in are on their own."""
+        return 1 if self.fifo_depth == 1 else array.cols
+
+    @property
+    def operand_depth(self) -> int:
+        """Steps of operands that the array holds."""
+        return self.fifo_depth
+
+    @property
+    def scale_latency(self) -> int:
+        """Cycles from a group's sum to the tile's."""
+        return self.scale_bits if self.serial_scale else self.scale_stage
+
+    @property
+    def serial_scale(self) -> bool:
+        """Whether group scales are applied bit by bit."""
+        return self.dequantization == "serial"
 
     @property
     def step_bits(self) -> int:
@@ -46,21 +92,42 @@ class BitSerial(IntegerDatapath):
         return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
 
     @property
+    def serial_sum_bits(self) -> int:
+        """Width of a group's sum times its scale, where an adder makes it bit by bit; else 0."""
+        return (self.group_accumulator_bits + self.scale_bits) * self.serial_scale
+
+    @property
     def register_bits(self) -> int:
-        """Flip-flops of one PE: those of every integer PE and the step's sum."""
-        return super().register_bits + self.step_bits
+        """Flip-flops of one PE: those of every integer PE, the step's sum and what a serial scale works on."""
+        held = self.group_accumulator_bits * self.serial_scale
+        return super().register_bits + self.step_bits + self.serial_sum_bits + held
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: a step takes all terms, or at best one cycle if zeros are skipped."""
-        cycles = terms.per_weight(w.integer_bits, self.scheme) if self.skip == "none" else 1
+        cycles = terms.per_step(w, self.scheme) if self.skip == "none" else 1
         return array.rows * array.cols * self.lanes / cycles
+
+    def pe_parameters(self) -> dict[str, float]:
+        """See `IntegerDatapath.pe_parameters`.
+
+        ``shifted_bits``: through each PE's variable shifters; ``selected_bits``: choices of a waiting step's
+        activations; ``scale_stage``: has a multiplier; ``serial_scale_bits``: additions instead of it.
+        """
+        own_shifts = self.skip == "zero" or self.scheme == "naf"
+        operand_bits = self.lanes * self.activation_bits
+        return super().pe_parameters() | {
+            "shifted_bits": operand_bits * own_shifts,
+            "selected_bits": operand_bits * (self.fifo_depth - 1),
+            "scale_stage": self.scale_stage * (not self.serial_scale),
+            "serial_scale_bits": self.scale_bits * self.serial_scale,
+            "serial_sum_bits": self.serial_sum_bits,
+        }
 
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
         encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
-        shifted_bits = self.lanes * self.activation_bits * (self.skip == "zero")
         return (
-            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters() | {"shifted_bits": shifted_bits}),
+            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters()),
             Component("bit_serial.encoder", array.cols, encoder),
             *super().components(array),
         )

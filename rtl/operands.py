@@ -1,0 +1,76 @@
+"""Where steps wait for the columns that take them."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from hwsim.datapath import Array
+from hwsim.integer import IntegerDatapath
+from rtl import streams
+
+
+class OperandQueue(Component):
+    """The last ``operand_depth`` steps, and of these the one that each sync domain is at.
+
+    Members:
+        activations_in, weights_in: a step's beats.
+        accept: they are taken.
+        finish: per domain, it leaves its step.
+        activations: per domain, of its step.
+        weights: of the steps that the columns are at; flags are the first domain's.
+        last_in_group, last_in_tile: per domain, of its step.
+    """
+
+    def __init__(self, datapath: IntegerDatapath, array: Array, weights: streams.Layout) -> None:
+        self._depth = datapath.operand_depth
+        self._domains = datapath.sync_domains(array)
+        activations = streams.activations(datapath, array)
+        super().__init__(
+            {
+                "activations_in": In(activations),
+                "weights_in": In(weights),
+                "accept": In(1),
+                "finish": In(self._domains),
+                "activations": Out(activations).array(self._domains),
+                "weights": Out(weights),
+                "last_in_group": Out(self._domains),
+                "last_in_tile": Out(self._domains),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        slots = [self._slot(i) for i in range(self._depth)]
+        write = self._pointer(m, "write", self.accept)
+        for i, (activations, weights) in enumerate(slots):
+            with m.If(self.accept & (write == i)):
+                m.d.sync += [activations.eq(self.activations_in), weights.eq(self.weights_in)]
+
+        for domain, taken in enumerate(self.activations):
+            read = self._pointer(m, f"read_{domain}", self.finish[domain])
+            with m.Switch(read):
+                for i, (activations, weights) in enumerate(slots):
+                    with m.Case(i):
+                        m.d.comb += [
+                            taken.eq(activations),
+                            self.last_in_group[domain].eq(weights.last_in_group),
+                            self.last_in_tile[domain].eq(weights.last_in_tile),
+                        ]
+                        if domain == 0:
+                            m.d.comb += self.weights.eq(weights)
+                        else:
+                            m.d.comb += self.weights["values"][domain].eq(weights["values"][domain])
+        return m
+
+    def _slot(self, i: int) -> tuple[Signal, Signal]:
+        """Registers of one step."""
+        return (
+            Signal.like(self.activations_in, name=f"activations_{i}", reset_less=True),
+            Signal.like(self.weights_in, name=f"weights_{i}", reset_less=True),
+        )
+
+    def _pointer(self, m: Module, name: str, advance: Signal) -> Signal:
+        """A position in the ring, moved on by ``advance``."""
+        pointer = Signal(range(self._depth), name=name)
+        with m.If(advance):
+            m.d.sync += pointer.eq(Mux(pointer == self._depth - 1, 0, pointer + 1))
+        return pointer
