@@ -1,4 +1,4 @@
-"""The command line: ``hwsim simulate | sweep | report | rtl | formats``."""
+"""The command line: ``hwsim simulate | sweep | report | rtl | formats | power``."""
 
 from hwsim.cli.program import main
 

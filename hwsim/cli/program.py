@@ -8,6 +8,7 @@ import click
 
 import hwsim
 from hwsim.cli.formats import formats
+from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
 from hwsim.cli.simulations import simulate
@@ -38,7 +39,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats):
+for command in (simulate, sweep, report, rtl, formats, power):
     program.add_command(command)
 
 
