@@ -127,6 +127,26 @@ def test_axes_may_fall(tmp_path: Path) -> None:
     assert [table.at(0, 0), table.at(100, 0)] == [20, 10]
 
 
+def test_buses_are_pins_bit_by_bit(tmp_path: Path) -> None:
+    bus = """type (pair) { base_type : array; data_type : bit; bit_width : 2; bit_from : 1; bit_to : 0; }
+      cell (DOUBLE) { area : 1;
+        bus (A) { bus_type : pair; direction : input; capacitance : 2; pin (A[0]) { capacitance : 3; } }
+        bundle (Y) { members (Y1, Y0); direction : output;
+          pin (Y1) { function : "A[1]"; } pin (Y0) { function : "A[0]"; } }
+      }"""
+    text = TINY.read_text()
+    (tmp_path / "bus.lib").write_text(text.replace("  cell (INV)", f"{bus}\n  cell (INV)", 1))
+    library = liberty.read(tmp_path / "bus.lib")
+    cell = library.cell("DOUBLE")
+    assert {pin.name: pin.rise_capacitance_ff for pin in cell.inputs} == {"A[1]": 2, "A[0]": 3}
+    verilog = "module m (a, y); input [1:0] a; output [1:0] y; DOUBLE d (.A(a), .Y({y[0], y[1]})); endmodule"
+    of = netlist.read(written(tmp_path, verilog), library)
+    assert {of.nets[net]: of.nets[of.fanin[of.fanin_start[gate]]] for gate, net in enumerate(of.gate_net)} == {
+        "y[0]": "a[1]",
+        "y[1]": "a[0]",
+    }
+
+
 def edited(tmp_path: Path, old: str, new: str) -> Path:
     text = TINY.read_text()
     assert old in text

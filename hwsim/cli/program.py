@@ -8,6 +8,7 @@ import click
 
 import hwsim
 from hwsim.cli.formats import formats
+from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
 from hwsim.cli.rules import rules
@@ -40,7 +41,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, rules, workloads):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads, power):
     program.add_command(command)
 
 

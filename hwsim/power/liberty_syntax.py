@@ -69,11 +69,14 @@ def read(path: Path) -> Source:
 
 def read_text(path: Path, what: str) -> str:
     """Text of a plain or gzipped file; PowerError saying that ``what`` cannot be read, and why."""
+    return read_bytes(path, what).decode("utf-8", errors="replace")
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """Content of a plain or gzipped file; PowerError saying that ``what`` cannot be read, and why."""
     try:
         data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        return data.decode("utf-8", errors="replace")
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PowerError(f"{what} {path.name} is truncated or damaged: {error}") from None
     except OSError as error:
