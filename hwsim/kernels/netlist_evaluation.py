@@ -137,7 +137,9 @@ def _present(values, beats, payload, valid, position, stop, bit, word):
 
 
 @jit(parallel=True)
-def drive(selections, parts, flops, size, reset, beats, bounds, payload, valid, ready, inputs, driven, watched, stimulus, out):
+def drive(
+    selections, parts, flops, size, reset, beats, bounds, payload, valid, ready, inputs, driven, watched, stimulus, out
+):
     """Feeds beats by valid and ready, and writes what the inputs carried: ``stimulus`` uint64[cycles, inputs, words].
 
     Interface k of stream s presents the rows bounds[k][s, 0]:bounds[k][s, 1] of beats[k] (uint8[rows, bits]) on

@@ -84,9 +84,10 @@ class _Compiler:
         """A value that holds the function; CONSTANT_ZERO if it is ABSENT."""
         if function == ABSENT:
             return CONSTANT_ZERO
+        out = self.size
         self.size += 1
-        self.function(function, self.size - 1)
-        return self.size - 1
+        self.function(function, out)
+        return out
 
     def function(self, function: int, out: int) -> None:
         """Appends what computes a function into ``out``."""
