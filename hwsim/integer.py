@@ -156,7 +156,7 @@ class IntegerDatapath(Datapath):
         """See `Datapath.params`; the layout that the kernels of integer datapaths read."""
         return np.array([array.rows, array.cols, self.lanes, self.scale_stage], dtype=np.int64)
 
-    def pe_parameters(self) -> dict[str, float]:
+    def pe_parameters(self) -> dict[str, float | str]:
         """What energy and area of a PE depend on."""
         return {
             "lanes": self.lanes,

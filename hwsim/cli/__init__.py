@@ -1,4 +1,4 @@
-"""The command line: ``hwsim simulate | sweep | report | rtl | formats | rules | workloads | power``."""
+"""The command line: ``hwsim simulate | sweep | report | rtl | formats | rules | workloads | power | characterize``."""
 
 from hwsim.cli.program import main
 

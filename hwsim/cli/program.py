@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 import hwsim
+from hwsim.cli.characterization import characterize
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
@@ -41,7 +42,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, rules, workloads, power):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, characterize):
     program.add_command(command)
 
 

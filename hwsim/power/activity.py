@@ -74,7 +74,7 @@ def from_streams(streams: Sequence[np.ndarray], warm_up: int = 1) -> Stimulus:
     longest = max((len(bits) for bits in streams), default=0)
     if longest == 0 or warm_up < 1:
         raise PowerError(f"expected streams of at least one cycle and warm_up >= 1, not warm_up={warm_up}")
-    padded = -(-len(streams) // _BLOCK) * _BLOCK
+    padded = pad_streams(len(streams))
     bits = np.zeros((longest, streams[0].shape[1], padded), np.uint8)
     counted = np.zeros((longest, padded), np.uint8)
     for s, stream in enumerate(streams):
@@ -93,6 +93,11 @@ def cut(bits: np.ndarray, streams: int = _BLOCK, warm_up: int = 1) -> Stimulus:
     return from_streams(
         [bits[start - warm_up : stop] for start, stop in zip(edges, edges[1:], strict=False) if stop > start], warm_up
     )
+
+
+def pad_streams(streams: int) -> int:
+    """Streams with the unused ones of the last block."""
+    return -(-streams // _BLOCK) * _BLOCK
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
