@@ -17,11 +17,11 @@ from sims import gate_level
 
 LIBRARY = Path(__file__).parent.parent / "tests" / "data" / "tiny.lib"
 PE = Mac(lanes=2, accumulator_bits=24, scale_bits=0)
-CYCLES, STREAMS, WARM_UP = 16000, 512, 2
+CYCLES, STREAMS, WARM_UP = 64000, 512, 2
 
 
 def measure() -> Iterator[Measurement]:
-    """A MAC PE in the cells of the tests' library, uniform random inputs; Verilator runs one stream of as many cycles."""
+    """A MAC PE in the cells of the tests' library, uniform random inputs; Verilator runs them as one stream."""
     recipe = synthesis.Recipe(liberty=(LIBRARY,))
     path = synthesis.synthesize(verilog.emit(ProcessingElement(PE), "pe"), "pe", recipe, show_progress=False)
     gates = netlist.read(path, liberty.read(LIBRARY))
@@ -56,5 +56,3 @@ def measure() -> Iterator[Measurement]:
         name="activity with gate delays", value=events / timed_s / 1e6, unit="M events/s",
         baseline="", ratio=None, note=f"{gates.gate_net.size} gates, {events} events",
     )  # fmt: skip
-
-

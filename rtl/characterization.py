@@ -223,7 +223,9 @@ class _Measurement:
         return found
 
     def _parts(self) -> tuple[Part, ...]:
-        rows = calculator.compute(self.netlist, activity.to_activity(self.netlist, self._at_rest()), self.wires).instances()
+        rows = calculator.compute(
+            self.netlist, activity.to_activity(self.netlist, self._at_rest()), self.wires
+        ).instances()
         arrival = delays.arrivals(self.netlist, self.delays)
         late = np.zeros(self.netlist.cell_of.size)
         for flop, function in zip(self.netlist.flop_instance, self.netlist.flop_next, strict=True):

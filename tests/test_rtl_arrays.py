@@ -94,8 +94,14 @@ DATAPATHS = {
     ),
     "serial scales": BitSerial(lanes=4, dequantization="serial"),
     "serial scales, steps wait": BitSerial(
-        lanes=2, skip="zero", fifo_depth=2, dequantization="serial", scale_bits=5, group_accumulator_bits=12,
-        accumulator_bits=16, overflow="saturate",
+        lanes=2,
+        skip="zero",
+        fifo_depth=2,
+        dequantization="serial",
+        scale_bits=5,
+        group_accumulator_bits=12,
+        accumulator_bits=16,
+        overflow="saturate",
     ),
     "one scale bit": BitSerial(lanes=2, skip="zero", dequantization="serial", scale_bits=1),
 }

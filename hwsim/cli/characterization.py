@@ -29,7 +29,9 @@ _MEASURED = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
 @click.option(
     "--wire-load", metavar="NAME", help=f"Wire-load model ({NO_WIRES}: pins only). Default: the library's own default."
 )
-@click.option("--memory-from", default="horowitz45", show_default=True, help="Table whose SRAM, DRAM rows a new one takes.")
+@click.option(
+    "--memory-from", default="horowitz45", show_default=True, help="Table whose SRAM, DRAM rows a new one takes."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the tiles that are drawn.")
 @click.option("--replace", is_flag=True, help="Measure again what the table has, and replace it.")
 @inputs.json_option
@@ -87,11 +89,13 @@ def characterize(
         )
         common = {
             "node": node, "voltage_v": library.voltage_v, "status": "measured",
-            "basis": f"hwsim characterize: {library.name} {library.voltage_v:g} V {library.temperature_c:g} C; {recipe}; "
-            f"wire load {wires or NO_WIRES}; no clock tree; RTL {found.rtl_hash} ({_SIDE} x {_SIDE} PEs); tiles of "
+            "basis": f"hwsim characterize: {library.name} {library.voltage_v:g} V {library.temperature_c:g} C; "
+            f"{recipe}; wire load {wires or NO_WIRES}; no clock tree; RTL {found.rtl_hash} ({_SIDE} x {_SIDE} PEs); tiles of "
             f"{' '.join(sets)} (seed {seed}, {found.cycles} cycles)",
         }  # fmt: skip
-        energy = writing.merge(energy, [_energy_row(each, found, common) for each in found.events] + _scale(found, common), replace)
+        energy = writing.merge(
+            energy, [_energy_row(each, found, common) for each in found.events] + _scale(found, common), replace
+        )
         area = writing.merge(area, [_area_row(each, common) for each in found.parts], replace)
         writing.write(out, energy, area)
         for each in found.events:
@@ -158,7 +162,8 @@ def _area_row(part: Any, common: dict[str, Any]) -> AreaRow:
     return AreaRow(
         node=common["node"], voltage_v=common["voltage_v"], component=part.component,
         parameters={} if by_bits else part.parameters, area_um2=0.0 if by_bits else part.area_um2,
-        coefficients={"register_bits": part.area_um2 / bits} if by_bits else {}, leakage_uw=0.0 if by_bits else part.leakage_uw,
+        coefficients={"register_bits": part.area_um2 / bits} if by_bits else {},
+        leakage_uw=0.0 if by_bits else part.leakage_uw,
         leakage_uw_per_um2=part.leakage_uw / part.area_um2 if by_bits else 0.0, critical_path_ns=part.critical_path_ns,
         source=f"{common['basis']}; cell area without routing; set-up time not in the path", status=common["status"],
         error_pct=None,

@@ -58,9 +58,7 @@ class BitSerial(IntegerDatapath):
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
         counts = terms.count(w.integers, w.integer_bits, self.scheme)
         fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
-        values = kernels.stats(
-            counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
-        )
+        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency)
         return Stats(values=values)
 
     def params(self, array: Array) -> np.ndarray:

@@ -4,6 +4,7 @@ Every cycle the flip-flops take what stood before them, and with them the inputs
 of the same clock. A net toggles in a cycle if it ends on another value than it had at the end of the cycle before.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def port_bits(netlist: Netlist, values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def from_streams(streams: Sequence[np.ndarray], warm_up: int = 1) -> Stimulus:
-    """Independent streams of bits [cycles, inputs], of any lengths; the first ``warm_up`` cycles of each do not count."""
+    """Independent streams of bits [cycles, inputs], of any lengths; the first ``warm_up`` of each do not count."""
     longest = max((len(bits) for bits in streams), default=0)
     if longest == 0 or warm_up < 1:
         raise PowerError(f"expected streams of at least one cycle and warm_up >= 1, not warm_up={warm_up}")
@@ -91,7 +92,7 @@ def cut(bits: np.ndarray, streams: int = _BLOCK, warm_up: int = 1) -> Stimulus:
     """
     edges = np.linspace(min(warm_up, len(bits)), len(bits), streams + 1).astype(int)
     return from_streams(
-        [bits[start - warm_up : stop] for start, stop in zip(edges, edges[1:], strict=False) if stop > start], warm_up
+        [bits[start - warm_up : stop] for start, stop in itertools.pairwise(edges) if stop > start], warm_up
     )
 
 

@@ -51,7 +51,7 @@ def count(netlist: Netlist, stimulus: Stimulus, delays: Timing) -> TimedToggles:
 
 
 def arrivals(netlist: Netlist, delays: Timing) -> np.ndarray:
-    """Latest arrival at each net after a clock edge in ps, ports and clocks at 0: float64[nets]. Set-up is not in it."""
+    """Latest arrival at each net in ps after a clock edge, without set-up; ports change at 0: float64[nets]."""
     time = np.zeros((len(netlist.nets), 2))
     for gate, net in enumerate(netlist.gate_net):
         for arc in range(delays.arc_start[gate], delays.arc_start[gate + 1]):

@@ -30,7 +30,8 @@ def feed(
     always = netlist.inputs == _port(netlist, f"{results}__ready")[0]
     words[:, always] = ~np.uint64(0)
     payload = tuple(_port(netlist, f"{name}__payload") for name in names)
-    bounds, beats = zip(*(_joined([job[name] for job in jobs], len(nets)) for name, nets in zip(names, payload, strict=True)), strict=True)  # fmt: skip
+    joined = [_joined([job[name] for job in jobs], len(nets)) for name, nets in zip(names, payload, strict=True)]
+    bounds, beats = zip(*joined, strict=True)
     valid, ready = (
         np.array([_port(netlist, f"{name}__{part}")[0] for name in names], np.int32) for part in ("valid", "ready")
     )

@@ -23,7 +23,7 @@ class Program:
 
 
 def compile_netlist(netlist: Netlist) -> Program:
-    """The program of a netlist; PowerError unless all flip-flops take the rising edge of one input, used for nothing else."""
+    """The program of a netlist; PowerError unless all flip-flops take the rising edge of one input that is no data."""
     clock = _clock(netlist)
     compiler = _Compiler(netlist)
     for gate, net in enumerate(netlist.gate_net):

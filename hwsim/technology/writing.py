@@ -18,12 +18,15 @@ _AREA = ("node", "voltage_v", "component", "parameters", "area_um2", "coefficien
 
 def read(folder: Path) -> tuple[list[EnergyRow], list[AreaRow]]:
     """The rows of a folder; none where there is no file yet."""
-    rows: tuple[list[EnergyRow], list[AreaRow]] = [], []
-    for name, reader, found in (("energy.csv", read_energy, rows[0]), ("area.csv", read_area, rows[1])):
-        if (folder / name).exists():
-            with (folder / name).open(encoding="utf-8") as file:
-                found += reader(file, name)
-    return rows
+    energy: list[EnergyRow] = []
+    area: list[AreaRow] = []
+    if (folder / "energy.csv").exists():
+        with (folder / "energy.csv").open(encoding="utf-8") as file:
+            energy = read_energy(file, "energy.csv")
+    if (folder / "area.csv").exists():
+        with (folder / "area.csv").open(encoding="utf-8") as file:
+            area = read_area(file, "area.csv")
+    return energy, area
 
 
 def write(folder: Path, energy: Sequence[EnergyRow], area: Sequence[AreaRow]) -> None:
