@@ -233,8 +233,9 @@ class _Measurement:
             late[flop] = arrival[nets].max(initial=0.0) / 1e3
         found = []
         counted = {component.name: component for component in self.datapath.components(self.array)}
-        homes = {"pe": f"{self.datapath.name()}.pe", "dot": f"{self.datapath.name()}.pe", "operands": "operand_register",
-                 "requantizers": "requantizer", "feeder": f"{self.datapath.name()}.encoder", "control": CONTROL}  # fmt: skip
+        pe, encoder = f"{self.datapath.name()}.pe", f"{self.datapath.name()}.encoder"
+        homes = {"pe": pe, "dot": pe, "operands": "operand_register", "requantizers": "requantizer",
+                 "feeder": encoder, "control": CONTROL}  # fmt: skip
         for name in dict.fromkeys(homes.values()):
             chosen = np.isin(self.part_of, [part for part, home in homes.items() if home == name])
             if not chosen.any() or (name != CONTROL and name not in counted):

@@ -114,7 +114,7 @@ def test_tables_keep_what_they_have_unless_told(tmp_path):
 
 
 def test_broken_verilog_is_one_line_with_yosyss_reason():
-    with pytest.raises(PowerError, match="synthesis of 'm' failed: .*") as caught:
+    with pytest.raises(PowerError, match="synthesis of 'm' failed: ") as caught:
         synthesis.synthesize("module m (a);\n  input a;\n  wire = ;\nendmodule", "m", RECIPE, show_progress=False)
     assert "\n" not in str(caught.value)
 
@@ -122,7 +122,7 @@ def test_broken_verilog_is_one_line_with_yosyss_reason():
 def test_a_design_with_latches_is_refused():
     latch = "module m (e, d, q);\n  input e, d;\n  output reg q;\n  always @* if (e) q = d;\nendmodule"
     path = synthesis.synthesize(latch, "m", RECIPE, show_progress=False)
-    with pytest.raises(PowerError, match="cell .LATCH. is a latch"):
+    with pytest.raises(PowerError, match=r"cell 'LATCH' is a latch"):
         netlist.read(path, liberty.read(TINY))
 
 

@@ -90,8 +90,8 @@ def characterize(
         common = {
             "node": node, "voltage_v": library.voltage_v, "status": "measured",
             "basis": f"hwsim characterize: {library.name} {library.voltage_v:g} V {library.temperature_c:g} C; "
-            f"{recipe}; wire load {wires or NO_WIRES}; no clock tree; RTL {found.rtl_hash} ({_SIDE} x {_SIDE} PEs); tiles of "
-            f"{' '.join(sets)} (seed {seed}, {found.cycles} cycles)",
+            f"{recipe}; wire load {wires or NO_WIRES}; no clock tree; RTL {found.rtl_hash} ({_SIDE} x {_SIDE} PEs); "
+            f"tiles of {' '.join(sets)} (seed {seed}, {found.cycles} cycles)",
         }  # fmt: skip
         energy = writing.merge(
             energy, [_energy_row(each, found, common) for each in found.events] + _scale(found, common), replace
