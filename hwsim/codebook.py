@@ -16,7 +16,7 @@ class Codebook:
         bits: stored bits per code, 1..16.
         mantissas: int64[C, E]: C tables of E <= 2**bits entries.
         exponents: int16[C, E].
-        special: bool[E], codes that are no number (NaN, infinity) and never stored; None for none.
+        special: bool[E], codes that are never stored (NaN, infinity, in lowered bf16 unused ones); None for none.
         table_bits: uint8[C], stored bits per code where tables differ; None for ``bits``.
         entry_bits: bits to store per entry; 0 for tables that the hardware knows.
     """
@@ -86,6 +86,12 @@ class Codebook:
         if not used.any():
             return 0
         return int((self.exponents[used] + _trailing_zeros(self.mantissas[used])).min())
+
+    @functools.cached_property
+    def span_bits(self) -> int:
+        """Bits from the lowest one of any value to the highest, without sign."""
+        largest = float(np.abs(self.values).max())
+        return 0 if largest == 0 else int(np.frexp(largest)[1]) - self.exponent
 
     @functools.cached_property
     def integers(self) -> np.ndarray:

@@ -17,7 +17,7 @@ from hwsim.network import Network
 
 BASIC = ("mlp_int8", "mlp_int4", "mlp_binary", "cnn_int8", "cnn_int4", "cnn_binary")
 """What ``make explore`` sweeps."""
-NAMES = (*BASIC, "mlp_tbn", "cnn_ternary", "cnn_plum", "cnn_bitmod", "cnn_denseshift")
+NAMES = (*BASIC, "mlp_tbn", "cnn_ternary", "cnn_plum", "cnn_bitmod", "cnn_denseshift", "cnn_fp8")
 PIXEL_SCALE = 1 / 16
 """Networks see pixels as ``value * PIXEL_SCALE``, in 0..1."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hwsim import datapaths, schema
-from hwsim.datapath import Rule
+from hwsim.datapath import Datapath
 from hwsim.design import Design, Dram
 from hwsim.errors import DesignError, HwsimError, nearest
 from hwsim.network import Network
@@ -154,8 +154,7 @@ def label(design: Design) -> str:
         options.append(f"w{path.weight_bits}")
     if getattr(path, "skip", "none") != "none":
         options.append(f"skip {path.skip}")  # type: ignore[attr-defined]
-    if isinstance(path, Rule):
-        options += _chosen(path)
+    options += _chosen(path)
     array = f"{design.array.rows}x{design.array.cols}"
     if hasattr(path, "lanes"):
         array += f"x{path.lanes}"
@@ -165,11 +164,15 @@ def label(design: Design) -> str:
     return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
 
 
-def _chosen(rule: Rule) -> Iterator[str]:
-    """The options of a rule that are not its defaults, in words."""
-    for field in dataclasses.fields(rule):
-        value = getattr(rule, field.name)
-        if value != field.default and field.name != "lanes":
+SAID = ("lanes", "scheme", "weight_bits", "skip")
+"""Parameters that a label tells in its own way."""
+
+
+def _chosen(datapath: Datapath) -> Iterator[str]:
+    """The other parameters of a datapath that are not its defaults, in words."""
+    for field in dataclasses.fields(datapath):
+        value = getattr(datapath, field.name)
+        if value != field.default and field.name not in SAID:
             yield f"{field.name} {value}".replace("_", " ")
 
 

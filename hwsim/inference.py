@@ -4,26 +4,28 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hwsim import exact
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
-from hwsim.integer import IntegerDatapath
+from hwsim.integer import IntegerDatapath, wide_sums
 from hwsim.network import Network, Node
 from hwsim.operators import HostOperator, Input, Matmul
 from hwsim.requantization import requantize
 
 
-def run(network: Network, design: Design, x: np.ndarray) -> np.ndarray:
+def run(network: Network, design: Design | None, x: np.ndarray) -> np.ndarray:
     """Real outputs float64[batch, *shape] for real inputs [batch, *input shape].
 
     Every matmul is computed by the design's datapath, bit for bit; host operators by
-    their integer formulas. Raises FormatError if a datapath cannot take a layer.
+    their integer formulas. Without a design sums are exact, for weights of any width: what every datapath
+    that takes the weights computes as well. Raises FormatError if a datapath cannot take a layer.
     """
     for _, value in trace(network, design, x):
         result = value
     return result.astype(np.float64) * network.output_scale
 
 
-def trace(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[Node, np.ndarray]]:
+def trace(network: Network, design: Design | None, x: np.ndarray) -> Iterator[tuple[Node, np.ndarray]]:
     """Every node with its int32 output, in order."""
     samples = np.asarray(x)
     if samples.shape[1:] != network.input.shape:
@@ -43,15 +45,24 @@ def trace(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[Nod
         yield node, value
 
 
-def _run_matmul(network: Network, node: Node, design: Design, inputs: list[np.ndarray]) -> np.ndarray:
+def _run_matmul(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
     operator = node.operator
     assert isinstance(operator, Matmul)
-    datapath = design.layer(node.name).datapath
-    if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
-        raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
-    try:
-        sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
-    except FormatError as error:
-        raise FormatError(f"layer {node.name!r}: {error}") from None
-    y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer, datapath.overflow)
+    overflow = "wrap"
+    if design is None:
+        bits = network.activation_bits(node)
+        sums = [exact.matmul(a, w, bits) for a, w in operator.operands(*inputs)]
+    else:
+        datapath = design.layer(node.name).datapath
+        if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
+            raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
+        overflow = datapath.overflow
+        try:
+            sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
+        except FormatError as error:
+            raise FormatError(f"layer {node.name!r}: {error}") from None
+        problem = wide_sums(operator.quantizer.sum_shift, datapath.name())
+        if problem:
+            raise FormatError(f"layer {node.name!r}: {problem}")
+    y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer, overflow)
     return operator.fold(y, len(inputs[0]), network.shapes[node.name])

@@ -105,7 +105,8 @@ class IntegerDatapath(Datapath):
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
                 f"use weight_bits={w.integer_bits}"
                 if w.integer_bits <= self.MAX_WEIGHT_BITS
-                else f"use a format of at most {self.MAX_WEIGHT_BITS} bits",
+                else f"use a format of at most {self.MAX_WEIGHT_BITS} bits (hwsim formats lists them), or run without "
+                "a design for the exact sums",
             )
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)
@@ -177,6 +178,16 @@ class IntegerDatapath(Datapath):
         )
 
 
+def wide_sums(sum_shift: int, datapath: str) -> str:
+    """Why ``datapath`` cannot requantize sums that must be rounded before they fit 32 bits; empty for others."""
+    if not sum_shift:
+        return ""
+    return (
+        f"{datapath} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, or run "
+        "without a design for the exact sums"
+    )
+
+
 def check_activations(x: np.ndarray, k: int, bits: int, datapath: str) -> None:
     """FormatError unless ``x`` is an integer matrix [M, k] within signed ``bits``."""
     if x.ndim != 2 or x.shape[1] != k or not np.issubdtype(x.dtype, np.integer):
@@ -206,19 +217,20 @@ def _largest_sums(w: Operand) -> tuple[int, int]:
     offset = 0 if w.offset is None else int(np.abs(w.offset.astype(np.int64)).max())
     scale = int(np.abs(w.scale.astype(np.int64)).max())
     loose = ((1 << w.integer_bits) * scale + offset) * w.k
-    if loose >= 1 << 62:  # the sums below would leave int64
-        return loose, loose
+    # Sums that could leave int64 are bounded in float64, with more margin than its roundings take.
+    kind, margin = (np.int64, 1) if loose < 1 << 62 else (np.float64, 1 + 2.0**-20)
     starts = np.arange(0, w.k, w.group_size)
     length = np.diff(np.append(starts, w.k))
     largest = total = 0
     rows = max(1, ROWS_AT_ONCE // w.k)
     for low in range(0, w.n, rows):
         chosen = slice(low, low + rows)
-        group = np.add.reduceat(np.abs(w.integers[chosen].astype(np.int64)), starts, axis=1)
-        scaled = np.abs(w.scale[chosen].astype(np.int64)) * group
+        group = np.add.reduceat(np.abs(w.integers[chosen].astype(kind)), starts, axis=1)
+        scaled = np.abs(w.scale[chosen].astype(kind)) * group
         if w.offset is not None:
-            scaled += np.abs(w.offset[chosen].astype(np.int64)) * length
-        largest, total = max(largest, int(group.max())), max(total, int(scaled.sum(axis=1).max()))
+            scaled = scaled + np.abs(w.offset[chosen].astype(kind)) * length
+        largest = max(largest, int(group.max() * margin))
+        total = max(total, int(scaled.sum(axis=1).max() * margin))
     return largest, total
 
 

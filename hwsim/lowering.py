@@ -11,6 +11,15 @@ from hwsim.qtensor import Array, QTensor
 
 WEIGHTS_AT_ONCE = 1 << 20
 """Weights compared at a time in double precision."""
+NOT_INTEGERS = {
+    "imaginary_scale": "its weights are complex; use a real format, such as bitnet158",
+    "envelope": "every weight has a magnitude of its own; use a format with one scale per group, such as bcq",
+    "token": "its scales depend on the token; use binary, whose scales belong to channels",
+    "sparse": "it keeps outliers beside its codes; use it without outliers (outliers=0), or olive",
+}
+"""Fields of a QTensor that leave no whole number per weight, and what would do."""
+WIDEST_CODEBOOK = 53
+"""Bits of the widest lowered codebook: float64 holds its values."""
 
 
 def lower(q: QTensor, scale_bits: int = 8) -> QTensor:
@@ -23,14 +32,16 @@ def lower(q: QTensor, scale_bits: int = 8) -> QTensor:
     channel's largest value, is kept in ``lowering_error``. Tiles are unrolled, groups that cross rows
     cut at them, and the codebook's power of two moves into the channel scale.
 
+    Of codebooks too wide for integers (bf16) only the codes in use keep their values.
+
     Raises FormatError for formats that are not integers on a channel scale: complex values,
     low-rank envelopes, token scales, sparse outliers.
     """
     if q.lowered:
         return q
-    for name in ("imaginary_scale", "envelope", "token", "sparse"):
+    for name, problem in NOT_INTEGERS.items():
         if getattr(q, name) is not None:
-            raise FormatError(f"format {q.format!r} cannot be lowered to integers: it has {name.replace('_', ' ')}s")
+            raise FormatError(f"format {q.format!r} cannot be lowered to integers: {problem}")
     plain = _per_row(q)
     lowered = _lower_planes(plain, scale_bits) if plain.plane_weights is not None else _lower_codes(plain, scale_bits)
     return dataclasses.replace(lowered, lowering_error=_largest_change(q, lowered))
@@ -78,7 +89,7 @@ def _unit(q: QTensor, magnitudes: np.ndarray, limit: int) -> np.ndarray:
 
 
 def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
-    table = q.codebook
+    table = _narrowed(q)
     scale = q.scale.astype(np.float64) * 2.0**table.exponent
     exact = q.offset is None and (scale == scale[:, :1]).all()
     unit = _unit(q, np.abs(scale), 1 if exact else (1 << (scale_bits - 1)) - 1)
@@ -95,6 +106,22 @@ def _lower_codes(q: QTensor, scale_bits: int) -> QTensor:
         offset=None if q.offset is None and q.zero_point is None else _whole(q, offset), offset_kind="int8",
         channel_scale=_channel_scale(q, unit),
     )  # fmt: skip
+
+
+def _narrowed(q: QTensor) -> Codebook:
+    """The codebook of ``q``; where it spans too many bits, only the codes that are used."""
+    table = q.codebook
+    if table.span_bits <= WIDEST_CODEBOOK:
+        return table
+    unused = np.ones(table.mantissas.shape[1], dtype=bool)
+    unused[np.unique(q.codes)] = False
+    table = dataclasses.replace(table, special=unused)
+    if table.span_bits > WIDEST_CODEBOOK:
+        raise FormatError(
+            f"format {q.format!r} cannot be lowered to integers: its weights span {table.span_bits} bits, "
+            f"{WIDEST_CODEBOOK} are possible; set the smallest weights to 0, or use fp8_e4m3 or fp8_e5m2"
+        )
+    return table
 
 
 def _lower_planes(q: QTensor, scale_bits: int) -> QTensor:

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from hwsim.errors import HwsimError, NetworkError, nearest
+from hwsim.exact import SUM_LIMIT
 from hwsim.integer import worst_case
 from hwsim.operators import Conv, DynamicMatmul, Input, Matmul, Operator, Shape, StaticMatmul
 from hwsim.qtensor import signed_bits
@@ -82,6 +83,10 @@ class Network:
         else:
             assert isinstance(operator, StaticMatmul)
             _, total = worst_case(operator.weight, bits)
+        if operator.quantizer.sum_shift:
+            if total >= SUM_LIMIT:
+                raise NetworkError(f"node {node.name!r}: a sum can reach {total}, beyond 62 bits")
+            total = (total >> operator.quantizer.sum_shift) + 1
         largest = total + int(np.abs(operator.quantizer.bias.astype(np.int64)).max())
         if largest >= 1 << 31:
             raise NetworkError(f"node {node.name!r}: a sum can reach {largest}, beyond 32 bits")

@@ -27,6 +27,8 @@ class Quantizer:
         invert: bool[N], only with ``threshold``: swaps low and high.
         low, high: bounds of the result; with ``threshold`` the two results.
         threshold: result is ``high if (sum >= 0) != invert else low``.
+        sum_shift: 0 .. 62: sums of weights too wide for 32 bits are first divided by ``2**sum_shift`` and
+            rounded, ties up; ``bias`` and ``multiplier`` are in units of the quotient.
     """
 
     bias: np.ndarray
@@ -36,6 +38,7 @@ class Quantizer:
     low: int
     high: int
     threshold: bool = False
+    sum_shift: int = 0
 
     def __post_init__(self) -> None:
         n = len(self.bias)
@@ -52,25 +55,28 @@ class Quantizer:
             raise NetworkError("a quantizer multiplier is below 1")
         if not ((self.shift >= 1) & (self.shift <= 62)).all():
             raise NetworkError("a quantizer shift is not in 1..62")
+        if not 0 <= self.sum_shift <= 62:
+            raise NetworkError(f"quantizer sum_shift {self.sum_shift} is not in 0..62")
         if not INT32.min <= self.low <= self.high <= INT32.max:
             raise NetworkError(f"quantizer bounds {self.low}..{self.high} are not an int32 range")
 
     @classmethod
-    def dyadic(cls, ratio: np.ndarray, bias: np.ndarray, low: int, high: int) -> Self:
+    def dyadic(cls, ratio: np.ndarray, bias: np.ndarray, low: int, high: int, sum_shift: int = 0) -> Self:
         """Multiplies by ``ratio`` float64[N], as `dyadic` approximates it."""
         multiplier, shift = dyadic(ratio)
         return cls(
             bias=bias.astype(np.int32), multiplier=multiplier, shift=shift,
-            invert=np.zeros(len(bias), dtype=bool), low=low, high=high,
+            invert=np.zeros(len(bias), dtype=bool), low=low, high=high, sum_shift=sum_shift,
         )  # fmt: skip
 
     @classmethod
-    def sign(cls, bias: np.ndarray, invert: np.ndarray, low: int = -1, high: int = 1) -> Self:
+    def sign(cls, bias: np.ndarray, invert: np.ndarray, low: int = -1, high: int = 1, *, sum_shift: int = 0) -> Self:
         """``high`` where ``sum + bias >= 0`` (differs from ``invert``), else ``low``."""
         n = len(bias)
         return cls(
             bias=bias.astype(np.int32), multiplier=np.full(n, IDENTITY[0], np.int32),
             shift=np.full(n, IDENTITY[1], np.uint8), invert=invert.astype(bool), low=low, high=high, threshold=True,
+            sum_shift=sum_shift,
         )  # fmt: skip
 
     @classmethod
@@ -98,8 +104,18 @@ def dyadic(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(multiplier, 1).astype(np.int32), shift.astype(np.uint8)
 
 
+def rounded_shift(x: np.ndarray, shift: int) -> np.ndarray:
+    """``x / 2**shift`` rounded, ties up, of int64 ``x`` and a positive ``shift``."""
+    return (x >> shift) + ((x >> (shift - 1)) & 1)
+
+
 def requantize(acc: np.ndarray, quantizer: Quantizer, overflow: str = "wrap") -> np.ndarray:
-    """int32 results of int32 sums ``acc[..., N]``; ``overflow`` is that of the bias addition."""
+    """int32 results of whole sums ``acc[..., N]``, int32 once divided by ``2**sum_shift``.
+
+    ``overflow`` is that of the bias addition.
+    """
+    if quantizer.sum_shift:
+        acc = rounded_shift(acc.astype(np.int64), quantizer.sum_shift)
     flat = np.ascontiguousarray(acc, dtype=np.int32).reshape(-1, acc.shape[-1])
     out = kernels.requantize(
         flat, quantizer.bias, quantizer.multiplier, quantizer.shift, quantizer.invert,

@@ -11,6 +11,7 @@ from hwsim import technology
 from hwsim.datapath import Array, Datapath
 from hwsim.design import Design, Sram
 from hwsim.errors import DesignError, FormatError, TechnologyError
+from hwsim.integer import wide_sums
 from hwsim.kernels import mapping as mapping_kernels
 from hwsim.mapping import Mapping, map_matmul
 from hwsim.network import Network
@@ -99,6 +100,7 @@ def check_support(layer: MatmulLayer, design: Design) -> None:
     """FormatError naming the layer unless the datapath takes its weights and activations."""
     datapath = design.datapath
     problem = next(filter(None, (measure(w, datapath, design.array).refusal for w in layer.weights)), "")
+    problem = problem or wide_sums(layer.sum_shift, datapath.name())
     limit = getattr(datapath, "activation_bits", None)
     if not problem and limit is not None and layer.activation_bits > limit:
         problem = (

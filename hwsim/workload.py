@@ -34,6 +34,7 @@ class MatmulLayer:
         input_elements: distinct activations that these matmuls read (a convolution unfolds them).
         activation_bits, output_bits: bits per element of inputs and results.
         activation: zero fraction and toggle rate of the inputs.
+        sum_shift: bits that sums beyond 32 bits lose before they are requantized (`hwsim.requantization`).
         assumed: what is assumed because no tensor or calibration was given; empty otherwise.
         repeat: how often the layer runs, each time with other activations and weights like these.
         dynamic: the second operand is made at run time (attention): no weights.
@@ -48,6 +49,7 @@ class MatmulLayer:
     activation_bits: int
     output_bits: int
     activation: tuple[float, float]
+    sum_shift: int = 0
     assumed: str = ""
     repeat: int = 1
     dynamic: bool = False
@@ -206,6 +208,7 @@ def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
         activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
         assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
         dynamic=isinstance(operator, DynamicMatmul),
+        sum_shift=operator.quantizer.sum_shift,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def runnable(design: Design) -> list[str]:
         matmuls = [layer for layer in workload.layers if isinstance(layer, MatmulLayer)]
         with contextlib.suppress(FormatError):
             for layer in matmuls:
-                check_support(layer, design.datapath)
+                check_support(layer, design)
             names.append(name)
     return names
 

@@ -33,6 +33,14 @@ def _weights(weight):
     full = np.zeros(weight.codes.shape, dtype=np.int64)
     for n, k in itertools.product(*map(range, full.shape)):
         group = k // weight.group_size
+        if weight.plane_weights is not None:
+            signed = weight.plane_alphabet == "+-1"
+            for plane, values in enumerate(weight.plane_weights):
+                bit = int(weight.codes[n, k]) >> plane & 1
+                step = int(values[n % len(values), group % values.shape[1]])
+                full[n, k] += int(weight.scale[n, group]) * (2 * bit - 1 if signed else bit) * step
+            full[n, k] += 0 if weight.offset is None else int(weight.offset[n, group])
+            continue
         table = 0 if weight.select is None else weight.select[n % len(weight.select), group % weight.select.shape[1]]
         full[n, k] = int(weight.scale[n, group]) * int(weight.codebook.values[table, weight.codes[n, k]])
         if weight.offset is not None:
@@ -42,6 +50,8 @@ def _weights(weight):
 
 def _quantize(sums, quantizer):
     """``sums`` int64[..., N] through the output quantizer."""
+    if quantizer.sum_shift:
+        sums = np.floor_divide(sums + (1 << (quantizer.sum_shift - 1)), 1 << quantizer.sum_shift)
     total = sums + quantizer.bias.astype(np.int64)
     assert np.abs(total).max(initial=0) < 1 << 31
     if quantizer.threshold:
@@ -157,7 +167,14 @@ def _rounded(operator, value):
 def _softmax(operator, x):
     result = np.zeros(x.shape)
     for row in itertools.product(*map(range, x.shape[:-1])):
-        powers = [round(math.exp(operator.scale * int(v - x[row].max())) * 2**30) for v in x[row]]
+        seen = [True] * x.shape[-1]
+        if operator.mask is not None:
+            seen = operator.mask[row[len(row) + 1 - operator.mask.ndim :]]
+        largest = max(v for v, s in zip(x[row], seen, strict=True) if s)
+        powers = [
+            round(math.exp(operator.scale * int(v - largest)) * 2**30) if s else 0
+            for v, s in zip(x[row], seen, strict=True)
+        ]
         result[row] = [power / sum(powers) for power in powers]
     return _rounded(operator, result)
 
@@ -198,3 +215,25 @@ def _reshape(operator, x):
 
 def _permute(operator, x):
     return np.moveaxis(x, [axis + 1 for axis in operator.order], range(1, x.ndim))
+
+
+def _joinconstant(operator, x):
+    scaled = (x * operator.multiplier + 2 ** (operator.shift - 1)) // 2**operator.shift
+    rows = [[*operator.value, *sample] if operator.before else [*sample, *operator.value] for sample in scaled]
+    return np.minimum(np.maximum(np.array(rows), operator.low), operator.high)
+
+
+def _mean(operator, x):
+    total = x
+    for axis in reversed(operator.axes):
+        total = sum(np.take(total, [i], axis + 1) for i in range(total.shape[axis + 1]))
+        total = total if operator.keep else np.squeeze(total, axis + 1)
+    scaled = (total * operator.multiplier + 2 ** (operator.shift - 1)) // 2**operator.shift
+    return np.minimum(np.maximum(scaled, operator.low), operator.high)
+
+
+def _slice(operator, x):
+    for axis, (start, stop) in enumerate(zip(operator.starts, operator.stops, strict=True)):
+        x = np.take(x, range(start, stop), axis + 1)
+    kept = [size for axis, size in enumerate(x.shape[1:]) if axis not in operator.dropped]
+    return x.reshape(len(x), *kept)

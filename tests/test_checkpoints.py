@@ -102,6 +102,32 @@ def test_gptq_with_its_own_configuration_file_and_symmetric_weights_that_run(tmp
     np.testing.assert_array_equal(hwsim.Mac(weight_bits=4).matmul(x, lowered), expected)
 
 
+def test_gptq_with_bfloat16_scales(tmp_path):
+    codes, zeros, _, _ = affine_case(4, 16, 64, 32)
+    scales = RNG.integers(0x3C00, 0x3E00, (2, 16)).astype(np.uint16)  # bfloat16 bits of 0.008 to 0.1
+    real = (scales.astype(np.uint32) << 16).view(np.float32).T
+    plain = gptq_tensors(codes, zeros, real, 4)
+    kinds = {"int32": "I32", "float32": "F32", "float16": "F16"}
+    tensors = {name: (kinds[str(array.dtype)], array) for name, array in plain.items()}
+    tensors["a.q_proj.scales"] = ("BF16", scales)
+    q = checkpoints.load(write_raw(tmp_path, tensors, {"quant_method": "gptq", "bits": 4, "group_size": 32}))[
+        "a.q_proj"
+    ]
+    expected = np.repeat(real.astype(np.float64), 32, axis=1) * (codes - np.repeat(zeros, 32, axis=1))
+    np.testing.assert_array_equal(q.dequantize(), expected.astype(np.float32))
+
+
+def test_awq_with_one_group(tmp_path):
+    """The word of eight outputs 0 .. 7 with value = output is 0x75316420: what AWQ's kernels read."""
+    word = np.uint32(0x75316420).view(np.int32)
+    tensors = {
+        "up.qweight": np.full((32, 1), word, np.int32), "up.qzeros": np.zeros((1, 1), np.int32),
+        "up.scales": np.ones((1, 8), np.float16),
+    }  # fmt: skip
+    q = checkpoints.load(write(tmp_path, tensors, {"quant_method": "awq", "bits": 4, "group_size": -1}))["up"]
+    np.testing.assert_array_equal(q.dequantize(), np.repeat(np.arange(8.0)[:, None], 32, axis=1))
+
+
 def test_awq(tmp_path):
     codes, zeros, scales, weights = affine_case(4, 24, 64, 32)
 
@@ -231,6 +257,11 @@ def test_a_checkpoint_in_several_files_and_several_schemes(tmp_path):
         np.testing.assert_array_equal(
             loaded["b"].dequantize(), ((eight - 128) * scales[:, :1].astype(np.float64)).astype(np.float32)
         )
+    misplaced = {"weight_map": weight_map | {"b.weight_scale": "1.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(misplaced))
+    with pytest.raises(CheckpointError, match=r"places tensor 'b\.weight_scale' in 1\.safetensors, which"):
+        checkpoints.load(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
     (tmp_path / "2.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"names '2\.safetensors', which does not exist"):
         checkpoints.load(tmp_path)
@@ -301,6 +332,7 @@ BROKEN = {
     "shape": (broken_gptq(scales=lambda s: s[:1]), r"a\.q_proj: scales of shape \(1, 16\)"),
     "dtype": (broken_gptq(qweight=lambda w: w.astype(np.int64)), "is I64, expected I32"),
     "order": (broken_gptq(g_idx=lambda _: np.arange(64, dtype=np.int32)[::-1] // 32), "desc_act"),
+    "no order": (broken_gptq({**GPTQ, "desc_act": True}), r"desc_act is set, but .* no tensor 'a\.q_proj\.g_idx'"),
     "bits": (broken_gptq({**GPTQ, "bits": 5}), "bits must be 2 or 3 or 4 or 8, not 5"),
     "wrong bits": (broken_gptq({**GPTQ, "bits": 8}), "qzeros of shape"),
     "group size": (broken_gptq({**GPTQ, "group_size": 0}), "neither positive nor -1"),

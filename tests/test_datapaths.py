@@ -203,7 +203,7 @@ def test_columns_run_ahead_within_a_group(n, k, group_size, cols, lanes, depth, 
     datapath = BitSerial(
         skip="zero", scheme="naf", lanes=lanes, fifo_depth=depth, scale_bits=scale_bits, dequantization=dequantization
     )
-    nonzero, column_cycles, first_wait, *tile_cycles = datapath.stats(w, Array(rows=1, cols=cols)).values.tolist()
+    _, column_cycles, first_wait, *tile_cycles = datapath.stats(w, Array(rows=1, cols=cols)).values.tolist()
     count = terms.count(w.integers, 8, "naf")
     latency = scale_bits if serial else 1
     expected, busy, first = [], 0, None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hwsim.errors import PowerError
 from hwsim.power import expression, liberty, netlist
+from hwsim.power.cells import Table
 from hwsim.power.expression import Expression
 from hwsim.power.liberty import Library
 from hwsim.power.netlist import ABSENT, Netlist
@@ -118,6 +119,17 @@ def test_gzipped_and_several_files(tmp_path: Path) -> None:
     both = liberty.read([tmp_path / "a.lib.gz", tmp_path / "b.lib"])
     assert both.cell_names == liberty.read(TINY).cell_names
     assert both.cell("BUF").area_um2 == 2
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1, 50), st.floats(0.5, 20), st.integers(0, 2**32 - 1))
+def test_lookup_interpolates_one_axis_after_the_other(slew: float, load: float, seed: int) -> None:
+    slews, loads = np.array([1.0, 2.5, 9.0, 50.0]), np.array([0.5, 4.0, 20.0])
+    values = np.random.default_rng(seed).normal(size=(4, 3))
+    along = [np.interp(slew, slews, values[:, j]) for j in range(3)]
+    assert Table(slews, loads, values).at(slew, load) == pytest.approx(np.interp(load, loads, along))
+    assert Table(slews, loads[:1], values[:, :1]).at(slew, load) == pytest.approx(along[0])
+    assert Table(slews[:1], loads[:1], values[:1, :1]).at(slew, load) == values[0, 0]
 
 
 def test_axes_may_fall(tmp_path: Path) -> None:

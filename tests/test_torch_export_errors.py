@@ -45,13 +45,14 @@ UNSUPPORTED = {
     "multiply": (lambda x: x * x, "operator mul: its second operand is not a positive number"),
     "negative factor": (lambda x: x * -0.5, "operator mul: its second operand is not a positive number"),
     "softmax": (lambda x: x.softmax(1), "operator softmax: dim 1 is not supported"),
-    "matmul": (lambda x: torch.matmul(x, x[:, :1]), "operator getitem is not supported"),
+    "matmul": (lambda x: torch.matmul(x, x[:, :1]), "do not share their leading axes"),
     "matmul with weights": (lambda x: torch.matmul(x, torch.ones(6, 6)), "use nn.Linear for stored weights"),
     "batch transposed": (lambda x: x.transpose(0, 1), "moves the batch axis"),
-    "masked attention": (
-        lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True),
-        "is_causal is not supported",
+    "masked by samples": (
+        lambda x: functional.scaled_dot_product_attention(x, x, x, attn_mask=x),
+        "operator masked: its mask depends on the samples",
     ),
+    "dropout": (lambda x: functional.scaled_dot_product_attention(x, x, x, dropout_p=0.1), "dropout_p is not"),
     "sigmoid": (lambda x: x.sigmoid(), r"body\.block\.sigmoid: operator sigmoid is not supported"),
     "reflect": (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "padding_mode 'reflect'"),
     "uneven adaptive": (nn.AdaptiveAvgPool2d(4), "differ in size"),
@@ -67,7 +68,7 @@ UNSUPPORTED = {
     "tuple": (lambda x: (x, x), "return one tensor"),
     "branch": (lambda x: x if x.sum() > 0 else -x, "cannot be traced"),
     "no statistics": (nn.BatchNorm2d(4, track_running_stats=False), "no running statistics"),
-    "chunk": (lambda x: torch.chunk(x, 2, 1)[0], "operator chunk is not supported"),
+    "chunk": (lambda x: torch.chunk(x, 2, 0)[0], "operator getitem: it takes the batch apart"),
 }
 
 
@@ -81,8 +82,8 @@ def test_unsupported_operators(name):
 @pytest.mark.parametrize(("function", "message"), [
     (lambda x, value: x + value, "add: operator add: the constant differs between samples"),
     (lambda x, value: x * value, "mul: operator mul: its second operand is not a positive number"),
-    (lambda x, value: torch.cat([x, value], 1), "operand value is not an activation"),
-    (lambda x, value: x[:, :1] + value, "operator getitem is not supported"),
+    (lambda x, value: torch.cat([x, value], 1), "operator cat: the constant differs between samples"),
+    (lambda x, value: x[:, :1] + value, r"the activation of shape \(4, 1, 6, 6\) is broadcast"),
 ])  # fmt: skip
 def test_parameters_used_directly(function, message):
     class Model(nn.Module):

@@ -44,6 +44,9 @@ class Archive:
                 if name in self.entries:
                     raise CheckpointError(f"{file.name}: tensor {name!r} is also in {self.entries[name].file.name}")
                 self.entries[name] = entry
+        for name, part in _weight_map(path).items():
+            if name not in self.entries or self.entries[name].file.name != part:
+                raise CheckpointError(f"{INDEX} places tensor {name!r} in {part}, which does not hold it")
 
     def modules(self, tensor: str) -> list[str]:
         """Paths of the modules that have a tensor of that name."""
@@ -92,21 +95,25 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise CheckpointError(f"no checkpoint {str(path)!r}")
-    if (path / INDEX).is_file():
-        parts = read_json(path / INDEX).get("weight_map")
-        names = sorted(set(parts.values())) if isinstance(parts, dict) and all(
-            isinstance(part, str) for part in parts.values()) else []  # fmt: skip
-        if not names or any(Path(name).name != name for name in names):
-            raise CheckpointError(f"{INDEX}: weight_map does not name files of its folder")
-        files = [path / name for name in names]
-    else:
-        files = sorted(path.glob("*.safetensors"))
+    named = sorted(set(_weight_map(path).values()))
+    files = [path / name for name in named] or sorted(path.glob("*.safetensors"))
     for file in files:
         if not file.is_file():
             raise CheckpointError(f"{INDEX} names {file.name!r}, which does not exist")
     if not files:
         raise CheckpointError(f"folder {str(path)!r} holds no safetensors file")
     return files
+
+
+def _weight_map(path: Path) -> dict[str, str]:
+    """File by tensor, as the index of folder ``path`` has it; empty without an index."""
+    if not (path / INDEX).is_file():
+        return {}
+    parts = read_json(path / INDEX).get("weight_map")
+    names = list(parts.values()) if isinstance(parts, dict) else []
+    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        raise CheckpointError(f"{INDEX}: weight_map does not name files of its folder")
+    return dict(parts or {})
 
 
 def _entries(file: Path) -> dict[str, Entry]:

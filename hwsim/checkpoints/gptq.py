@@ -23,10 +23,11 @@ def read(archive: Archive, config: Config) -> dict[str, Reader]:
     version = config.option("checkpoint_format", default="gptq")
     if version not in ("gptq", "gptq_v2"):
         raise CheckpointError(f"{config.name}: checkpoint_format {version!r} is not supported; accepted: gptq, gptq_v2")
-    return {
-        path: partial(_module, archive, path, bits, stored_size, less=int(version == "gptq"))
-        for path in archive.modules("qweight")
-    }
+    paths = archive.modules("qweight")
+    unordered = next((path for path in paths if not archive.has(f"{path}.g_idx")), None)
+    if config.option("desc_act", default=False) and unordered is not None:
+        raise CheckpointError(f"{config.name}: desc_act is set, but there is no tensor {f'{unordered}.g_idx'!r}")
+    return {path: partial(_module, archive, path, bits, stored_size, less=int(version == "gptq")) for path in paths}
 
 
 def _module(archive: Archive, path: str, bits: int, stored_size: int, less: int) -> QTensor:

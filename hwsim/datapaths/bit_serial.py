@@ -49,7 +49,8 @@ class BitSerial(IntegerDatapath):
         schema.check_range(self, 1, 64, "fifo_depth")
         if self.fifo_depth > 1 and self.skip == "none":
             raise DesignError(
-                f"bit_serial: fifo_depth={self.fifo_depth} needs skip='zero'; without skipping all columns take equally long"
+                f"bit_serial: fifo_depth={self.fifo_depth} needs skip='zero'; "
+                "without skipping all columns take equally long"
             )
         if self.serial_scale and (not self.scale_bits or self.offset_bits):
             raise DesignError("bit_serial: dequantization='serial' needs scale_bits > 0 and offset_bits = 0")

@@ -68,8 +68,6 @@ def _train(out: Path) -> None:
             "float": training.accuracy(trainer.models[recipe.reference], x, held_out_labels),
             "trained": training.accuracy(model, x, held_out_labels),
         }
-        if not recipe.integers:
-            continue
         network = trainer.export(name, model, out / "networks")
         expected, got = fake_quant(network, x), accuracy.logits(network, x.numpy())
         results[name] |= {

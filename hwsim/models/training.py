@@ -91,7 +91,6 @@ class Recipe:
     Attributes:
         start: model whose parameters it begins with; empty for none.
         reference: the float model that it is compared with; empty for models that are not shipped.
-        integers: whether integer arrays can take its weights, so that it is exported.
     """
 
     name: str
@@ -100,7 +99,6 @@ class Recipe:
     rate: float
     start: str = ""
     reference: str = ""
-    integers: bool = True
 
 
 RECIPES = {
@@ -128,7 +126,7 @@ RECIPES = {
         Recipe(name="cnn_denseshift", build=lambda: Cnn("denseshift"), epochs=15, rate=1e-3, start="cnn_float",
                reference="cnn_float"),
         Recipe(name="cnn_fp8", build=lambda: Cnn("fp8_e4m3"), epochs=15, rate=1e-3, start="cnn_float",
-               reference="cnn_float", integers=False),
+               reference="cnn_float"),
     )
 }  # fmt: skip
 """In the order of training. int8 models are the float ones, quantized by export."""

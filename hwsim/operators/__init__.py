@@ -6,23 +6,23 @@ batch axis, channels first.
 
 from hwsim.operators.attention import DynamicMatmul, Softmax
 from hwsim.operators.base import HostOperator, Input, Operator, Shape
-from hwsim.operators.constants import AddConstant, Embedding
+from hwsim.operators.constants import AddConstant, Embedding, JoinConstant
 from hwsim.operators.functions import Gelu, LayerNorm, RealFunction
-from hwsim.operators.host import Add, AvgPool, Concat, Flatten, MaxPool, Relu, Requantize
-from hwsim.operators.layout import Permute, Reshape
+from hwsim.operators.host import Add, AvgPool, Concat, Flatten, MaxPool, Mean, Relu, Requantize
+from hwsim.operators.layout import Permute, Reshape, Slice
 from hwsim.operators.matmul import Conv, Linear, Matmul, StaticMatmul
 
 __all__ = [
     "OPERATORS", "Add", "AddConstant", "AvgPool", "Concat", "Conv", "DynamicMatmul", "Embedding", "Flatten", "Gelu",
-    "HostOperator", "Input", "LayerNorm", "Linear", "Matmul", "MaxPool", "Operator", "Permute", "RealFunction", "Relu",
-    "Requantize", "Reshape", "Shape", "Softmax", "StaticMatmul",
+    "HostOperator", "Input", "JoinConstant", "LayerNorm", "Linear", "Matmul", "MaxPool", "Mean", "Operator", "Permute",
+    "RealFunction", "Relu", "Requantize", "Reshape", "Shape", "Slice", "Softmax", "StaticMatmul",
 ]  # fmt: skip
 
 OPERATORS: dict[str, type[Operator]] = {
     cls.__name__: cls
     for cls in (
-        Input, Linear, Conv, DynamicMatmul, Requantize, Add, AddConstant, Concat, MaxPool, AvgPool, Flatten, Reshape,
-        Permute, Relu, Gelu, LayerNorm, Softmax, Embedding,
+        Input, Linear, Conv, DynamicMatmul, Requantize, Add, AddConstant, Concat, JoinConstant, MaxPool, AvgPool, Mean,
+        Flatten, Reshape, Permute, Slice, Relu, Gelu, LayerNorm, Softmax, Embedding,
     )
 }  # fmt: skip
 """Every operator that a network file may name."""

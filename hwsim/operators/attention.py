@@ -77,13 +77,35 @@ SOFTMAX_BITS = 30
 class Softmax(RealFunction):
     """``e = RNE(2**30 * exp(scale * (x - max)))``; ``y = clip(RNE((e / sum e) / output_scale), low, high)``.
 
-    Over the last axis. The sum is one of whole numbers, so its order is free.
+    Over the last axis. The sum is one of whole numbers, so its order is free. With ``mask``, bool of the input's
+    last axes, elements where it is False take no part: neither in the maximum nor in the sum, and become 0.
     """
 
     PASSES = 3
+    mask: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mask is None:
+            return
+        if self.mask.dtype != np.bool_ or self.mask.ndim == 0:
+            raise NetworkError(f"Softmax: mask is {self.mask.dtype}{self.mask.shape}, expected bool")
+        if not self.mask.any(axis=-1).all():
+            raise NetworkError("Softmax: a row of the mask leaves nothing")
+
+    @property
+    def constant_bits(self) -> int:
+        return 0 if self.mask is None else self.mask.size
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if self.mask is not None and shapes[0][-self.mask.ndim :] != self.mask.shape:
+            raise NetworkError(f"Softmax: a mask of shape {self.mask.shape} for an input of shape {shapes[0]}")
+        return super().output_shape(*shapes)
 
     def apply(self, *inputs: np.ndarray) -> np.ndarray:
         x = inputs[0].astype(np.int64)
-        distance = (x - x.max(axis=-1, keepdims=True)).astype(np.float64)
-        powers = np.rint(np.ldexp(np.exp(self.scale * distance), SOFTMAX_BITS))
+        seen = np.ones_like(x, dtype=bool) if self.mask is None else np.broadcast_to(self.mask, x.shape)
+        largest = x.max(axis=-1, keepdims=True, where=seen, initial=np.iinfo(np.int32).min)
+        distance = np.where(seen, x - largest, 0).astype(np.float64)
+        powers = np.rint(np.ldexp(np.exp(self.scale * distance), SOFTMAX_BITS)) * seen
         return self.quantized(powers / powers.sum(axis=-1, keepdims=True))

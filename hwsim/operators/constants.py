@@ -42,8 +42,8 @@ class Embedding(HostOperator):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class AddConstant(HostOperator):
-    """``clamp(((x * multiplier + 2**(shift-1)) >> shift) + value, low, high)``, value int32 of the input's shape."""
+class Constant(HostOperator):
+    """Base of operators that bring the input to the scale of a stored int32 tensor ``value``."""
 
     value: np.ndarray
     multiplier: int
@@ -52,20 +52,16 @@ class AddConstant(HostOperator):
     high: int
 
     def __post_init__(self) -> None:
+        name = type(self).__name__
         if self.value.dtype != np.int32 or self.value.size == 0:
-            raise NetworkError(f"a constant is {self.value.dtype}{self.value.shape}, expected int32")
+            raise NetworkError(f"{name}: the constant is {self.value.dtype}{self.value.shape}, expected int32")
         if not (1 <= self.multiplier < 1 << 31 and 1 <= self.shift <= 62):
-            raise NetworkError("AddConstant: multiplier or shift is not valid")
+            raise NetworkError(f"{name}: multiplier or shift is not valid")
         check_bounds(self.low, self.high)
 
     @property
     def constant_bits(self) -> int:
         return self.value.size * _bits(self.value)
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        if shapes[0] != self.value.shape:
-            raise NetworkError(f"shape {shapes[0]} plus a constant of shape {self.value.shape}")
-        return shapes[0]
 
     def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
         largest = max(-ranges[0][0], ranges[0][1]) * self.multiplier + (1 << (self.shift - 1)) + (1 << 31)
@@ -73,6 +69,37 @@ class AddConstant(HostOperator):
             raise NetworkError(f"a scaled sum can reach {largest}, beyond 64 bits")
         return self.low, self.high
 
+    def rescale(self, x: np.ndarray) -> np.ndarray:
+        """``x`` as int64 at the scale of ``value``."""
+        return (x.astype(np.int64) * self.multiplier + (1 << (self.shift - 1))) >> self.shift
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class AddConstant(Constant):
+    """``clamp(((x * multiplier + 2**(shift-1)) >> shift) + value, low, high)``, value of the input's shape."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if shapes[0] != self.value.shape:
+            raise NetworkError(f"shape {shapes[0]} plus a constant of shape {self.value.shape}")
+        return shapes[0]
+
     def apply(self, *inputs: np.ndarray) -> np.ndarray:
-        scaled = (inputs[0].astype(np.int64) * self.multiplier + (1 << (self.shift - 1))) >> self.shift
-        return np.clip(scaled + self.value, self.low, self.high).astype(np.int32)
+        return np.clip(self.rescale(inputs[0]) + self.value, self.low, self.high).astype(np.int32)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class JoinConstant(Constant):
+    """The input at the scale of ``value``, clamped, with ``value`` before it (or behind it) along the first axis."""
+
+    before: bool = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if not shape or shape[1:] != self.value.shape[1:] or len(shape) != self.value.ndim:
+            raise NetworkError(f"shape {shape} joined with a constant of shape {self.value.shape}")
+        return (shape[0] + len(self.value), *shape[1:])
+
+    def apply(self, *inputs: np.ndarray) -> np.ndarray:
+        x = np.clip(self.rescale(inputs[0]), self.low, self.high).astype(np.int32)
+        constant = np.broadcast_to(np.clip(self.value, self.low, self.high), (len(x), *self.value.shape))
+        return np.concatenate([constant, x] if self.before else [x, constant], axis=1)

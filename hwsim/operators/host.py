@@ -31,6 +31,10 @@ class Requantize(HostOperator):
 
     quantizer: Quantizer
 
+    def __post_init__(self) -> None:
+        if self.quantizer.sum_shift:
+            raise NetworkError("Requantize: sum_shift belongs to matmuls")
+
     def output_shape(self, *shapes: Shape) -> Shape:
         if not shapes[0] or shapes[0][0] != len(self.quantizer.bias):
             raise NetworkError(f"input of shape {shapes[0]} for {len(self.quantizer.bias)} quantizer channels")
@@ -173,6 +177,47 @@ class AvgPool(Pool):
 
     def apply(self, *inputs: np.ndarray) -> np.ndarray:
         total = self.windows(inputs[0], 0).sum(axis=tuple(range(-len(self.kernel), 0)), dtype=np.int64)
+        value = (total * self.multiplier + (1 << (self.shift - 1))) >> self.shift
+        return np.clip(value, self.low, self.high).astype(np.int32)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Mean(HostOperator):
+    """``clamp((sum * multiplier + 2**(shift-1)) >> shift, low, high)`` of ``count`` elements over ``axes``.
+
+    The batch is no axis; with ``keep`` axes of one element stay.
+    """
+
+    axes: Shape
+    keep: bool
+    count: int
+    multiplier: int
+    shift: int
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not self.axes or sorted(set(self.axes)) != list(self.axes) or self.axes[0] < 0:
+            raise NetworkError(f"mean over axes {self.axes}, expected ascending ones")
+        if not (1 <= self.multiplier < 1 << 31 and 1 <= self.shift <= 62):
+            raise NetworkError("mean: multiplier or shift is not valid")
+        check_bounds(self.low, self.high)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if self.axes[-1] >= len(shape) or math.prod(shape[axis] for axis in self.axes) != self.count:
+            raise NetworkError(f"mean of {self.count} elements over axes {self.axes} of shape {shape}")
+        return tuple(
+            1 if axis in self.axes else size for axis, size in enumerate(shape) if self.keep or axis not in self.axes
+        )
+
+    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        _check_int64(self.count * _largest(*ranges) * self.multiplier + (1 << (self.shift - 1)))
+        return self.low, self.high
+
+    def apply(self, *inputs: np.ndarray) -> np.ndarray:
+        axes = tuple(axis + 1 for axis in self.axes)
+        total = inputs[0].sum(axis=axes, dtype=np.int64, keepdims=self.keep)
         value = (total * self.multiplier + (1 << (self.shift - 1))) >> self.shift
         return np.clip(value, self.low, self.high).astype(np.int32)
 

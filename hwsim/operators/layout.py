@@ -48,3 +48,38 @@ class Permute(HostOperator):
 
     def apply(self, *inputs: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(inputs[0].transpose(0, *(axis + 1 for axis in self.order)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Slice(HostOperator):
+    """Elements ``starts[i] .. stops[i]-1`` of every axis i, without those axes of one element that are ``dropped``.
+
+    The readers take other addresses; it costs nothing.
+    """
+
+    PASSES = 0
+    starts: Shape
+    stops: Shape
+    dropped: Shape = ()
+
+    def __post_init__(self) -> None:
+        bounds = list(zip(self.starts, self.stops, strict=False))
+        valid = len(self.starts) == len(self.stops) and all(0 <= start < stop for start, stop in bounds)
+        if not valid or any(not 0 <= axis < len(bounds) or self._size(axis) != 1 for axis in self.dropped):
+            raise NetworkError(f"slice {self.starts} to {self.stops} without axes {self.dropped}")
+
+    def _size(self, axis: int) -> int:
+        return self.stops[axis] - self.starts[axis]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if len(shape) != len(self.stops) or any(stop > size for stop, size in zip(self.stops, shape, strict=False)):
+            raise NetworkError(f"shape {shape} sliced {self.starts} to {self.stops}")
+        return tuple(self._size(axis) for axis in range(len(shape)) if axis not in self.dropped)
+
+    def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
+        return ranges[0]
+
+    def apply(self, *inputs: np.ndarray) -> np.ndarray:
+        where = (slice(start, stop) for start, stop in zip(self.starts, self.stops, strict=True))
+        return np.squeeze(inputs[0][(slice(None), *where)], axis=tuple(axis + 1 for axis in self.dropped))

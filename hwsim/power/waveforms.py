@@ -61,7 +61,8 @@ def _from_vcd(path: Path, netlist: Netlist, period_ns: float, joint_states: bool
     dump = vcd.open_dump(path)
     matching = match(netlist, dump.scopes, path.name)
     state_start = _state_start(netlist)
-    counts = dump.count(*_sinks(netlist, matching, dump.signals), state_start)
+    sinks = _sinks(netlist, matching, dump.signals) if joint_states else _no_sinks(dump.signals)
+    counts = dump.count(*sinks, state_start if joint_states else np.zeros(1, np.int64))
     used = matching.signal[matching.signal != ABSENT]
     silent = used[counts.toggles[used] < 0]
     if silent.size:
@@ -146,6 +147,12 @@ def _sinks(netlist: Netlist, matching: Matching, signals: int) -> tuple[np.ndarr
     moving = moving[np.argsort(matching.signal[net[moving]], kind="stable")]
     start = np.searchsorted(matching.signal[net[moving]], np.arange(signals + 1)).astype(np.int64)
     return start, instance[moving].astype(np.int64), bit[moving], initial
+
+
+def _no_sinks(signals: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `_sinks` where no states are wanted."""
+    none = np.zeros(0, np.int64)
+    return np.zeros(signals + 1, np.int64), none, none, none
 
 
 def _complete(netlist: Netlist, matching: Matching, state_start: np.ndarray, states: np.ndarray) -> None:

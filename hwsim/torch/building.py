@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hwsim.errors import ExportError
-from hwsim.integer import worst_case
+from hwsim.integer import IntegerDatapath, worst_case
 from hwsim.network import Network, Node
 from hwsim.operators import Add, AvgPool, Concat, Conv, Flatten, Input, Linear, MaxPool, Operator, Relu, Requantize
-from hwsim.qtensor import QTensor
+from hwsim.qtensor import QTensor, signed_bits
 from hwsim.requantization import INT32, Quantizer, dyadic
 from hwsim.torch import transformer_building as transformers
 from hwsim.torch.fusion import WIDE_LEVELS
@@ -42,6 +42,8 @@ WIDE_LIMIT = (1 << 23) - 1
 REAL_LEVELS, REAL_LIMIT = 1 << 14, (1 << 15) - 1
 """Calibrated peak and bound of values that softmax, layer norm or GELU read: 16 bits with headroom."""
 LARGEST_BIAS = 1 << 30
+BIAS_BITS = 10
+"""Bits that a bias may exceed the largest sum by before it costs wide sums their low bits."""
 OUTPUT_BITS = 16
 """Bits that the output scale is finer than the coarsest accumulator of the last layer."""
 
@@ -113,11 +115,14 @@ class _Builder:
         self.check_padding(entry, step, source)
         weight = step.weight
         bound = worst_case(weight, 1)[1] * max(-source.low, source.high)
+        shift = _sum_shift(step, source.scale, worst_case(weight, signed_bits(source.low, source.high))[1])
+        # From here on sums are in units of 2**shift, rounded.
+        bound = bound if shift == 0 else (bound >> shift) + 1
         if step.end.sign:
-            slope = source.scale * weight.channel_scale.astype(np.float64) * step.gain
+            slope = source.scale * weight.channel_scale.astype(np.float64) * step.gain * 2.0**shift
             bias, invert = thresholds(slope, step.bias, -bound, bound)
-            return _matmul(step, weight, Quantizer.sign(bias, invert)), BINARY
-        weight, slope, gone = _folded(step, source.scale)
+            return _matmul(step, weight, Quantizer.sign(bias, invert, sum_shift=shift)), BINARY
+        weight, slope, gone = _folded(step, source.scale, shift)
         value = self.calibrated(entry, step.end)
         exact = self.wide(entry) and not gone.any() and bool((slope == slope[0]).all())
         output = entry.name == self.graph.output and not gone.all()
@@ -126,15 +131,15 @@ class _Builder:
         elif output:
             value = dataclasses.replace(value, scale=_output_scale(slope[~gone], step.bias, bound, entry.peak))
         # A channel of constant value takes the result's own scale, so that its bias is exact enough.
-        constant = np.float32(value.scale / source.scale)
+        constant = np.float32(value.scale / source.scale / 2.0**shift)
         weight = dataclasses.replace(weight, channel_scale=np.where(gone, constant, weight.channel_scale))
-        slope = source.scale * weight.channel_scale.astype(np.float64)
+        slope = source.scale * weight.channel_scale.astype(np.float64) * 2.0**shift
         bias = np.rint(step.bias / slope).astype(np.int64)
         ratio = slope / value.scale
         if exact or output:
             largest = min(int(np.ceil(((bound + np.abs(bias)) * ratio).max())) + (not exact), int(INT32.max))
             value = _clamped(dataclasses.replace(value, low=-largest, high=largest), step.end)
-        return _matmul(step, weight, Quantizer.dyadic(ratio, bias, value.low, value.high)), value
+        return _matmul(step, weight, Quantizer.dyadic(ratio, bias, value.low, value.high, shift)), value
 
     def check_padding(self, entry: Entry, step: Product, source: Value) -> None:
         """ExportError unless padding contributes what an activation can be."""
@@ -214,8 +219,23 @@ def _output_scale(slope: np.ndarray, bias: np.ndarray, bound: int, peak: float) 
     return max(float(slope.max()) / (1 << finer), float(np.abs(bias).max()) / (1 << 28), peak / (1 << 28))
 
 
-def _folded(step: Product, scale: float) -> tuple[QTensor, np.ndarray, np.ndarray]:
-    """Weights with the gain, real value of one accumulated unit [N], and channels that are constant.
+def _sum_shift(step: Product, scale: float, bound: int) -> int:
+    """Low bits that sums up to ``bound`` lose, so that they and their biases fit int32.
+
+    0 for weights that every integer array takes: their sums are exact. A bias far beyond its sums asks for nothing.
+    """
+    if step.weight.integer_bits <= IntegerDatapath.MAX_WEIGHT_BITS:
+        return 0
+    slope = scale * step.weight.channel_scale.astype(np.float64) * np.abs(step.gain)
+    units = np.abs(step.bias) / np.maximum(slope, np.finfo(np.float64).tiny)
+    bias = int(np.minimum(units, float(bound << BIAS_BITS)).max())
+    if bound + bias <= INT32.max and bias < LARGEST_BIAS:
+        return 0
+    return max(1, (bound + bias).bit_length() - LARGEST_BIAS.bit_length() + 1)
+
+
+def _folded(step: Product, scale: float, shift: int) -> tuple[QTensor, np.ndarray, np.ndarray]:
+    """Weights with the gain, real value of ``2**shift`` accumulated units [N], and channels that are constant.
 
     Codes stay as they are: the magnitude of the gain goes into the channel scale, its sign
     into the group scales. A channel is constant if its weights are all 0 or vanish beside
@@ -223,7 +243,7 @@ def _folded(step: Product, scale: float) -> tuple[QTensor, np.ndarray, np.ndarra
     """
     weight = step.weight
     channel_scale = (weight.channel_scale * np.abs(step.gain)).astype(np.float32)
-    slope = scale * channel_scale.astype(np.float64)
+    slope = scale * channel_scale.astype(np.float64) * 2.0**shift
     tiny = np.finfo(np.float32).tiny
     gone = (channel_scale < tiny) | (np.abs(step.bias) >= LARGEST_BIAS * np.maximum(slope, tiny * scale))
     factor = np.where(gone, 0, np.where(step.gain < 0, -1, 1)).astype(np.int32)[:, None]

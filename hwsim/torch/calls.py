@@ -14,8 +14,9 @@ from hwsim.torch.graph import Step
 SUPPORTED = (
     "Linear, Conv1d/2d, BatchNorm1d/2d, ReLU, ReLU6, Hardtanh, max, average and adaptive pooling, flatten, "
     "reshape, add, cat on dim 1, Dropout, Identity, hwsim.torch.QuantLinear/QuantConv2d/Sign; of transformers matmul, "
-    "scaled_dot_product_attention, MultiheadAttention, softmax, LayerNorm, GELU, Embedding, transpose, permute, "
-    "adding a constant, multiplying and dividing by a positive number"
+    "scaled_dot_product_attention, MultiheadAttention, TransformerEncoder and its layers, softmax with constant masks, "
+    "LayerNorm, GELU, Embedding, transpose, permute, slices, chunk, split, unbind, mean, adding or joining constants, "
+    "multiplying and dividing by a positive number"
 )
 Translated = Step | None
 """A step, or None for a call that passes its input on."""
@@ -35,6 +36,8 @@ class Call:
         weight: of a product, quantized.
         shapes: of every tensor, with the batch axis.
         constants: tensors and numbers that do not depend on the samples.
+        parts: shapes of the results of calls with several.
+        moved: tensors whose batch axis is 1 instead of 0.
     """
 
     node: fx.Node
@@ -45,6 +48,8 @@ class Call:
     shapes: dict[str, tuple[int, ...]]
     constants: dict[str, Any]
     output: tuple[int, ...]
+    parts: dict[str, list[tuple[int, ...]]] = dataclasses.field(default_factory=dict)
+    moved: set[str] = dataclasses.field(default_factory=set)
     operands: list[fx.Node] = dataclasses.field(default_factory=list)
 
     def refuse(self, problem: str) -> ExportError:
@@ -56,6 +61,10 @@ class Call:
         if self.module is not None:
             return getattr(self.module, name, default)
         return self.node.args[index] if len(self.node.args) > index else self.node.kwargs.get(name, default)
+
+    def value(self, term: Any) -> Any:
+        """``term``, or the constant that it stands for."""
+        return self.constants.get(term.name) if isinstance(term, fx.Node) else term
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -73,4 +82,4 @@ def _only(value: Any) -> int:
 
 def array(tensor: torch.Tensor) -> np.ndarray:
     """float64 copy of a tensor."""
-    return tensor.detach().cpu().numpy().astype(np.float64)
+    return tensor.detach().cpu().double().numpy()

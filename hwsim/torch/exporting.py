@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from hwsim.datapaths.mac import Mac
-from hwsim.design import Design
 from hwsim.errors import ExportError, FormatError, HwsimError
 from hwsim.inference import trace as run_trace
 from hwsim.network import Network
@@ -44,7 +42,12 @@ def export(
     by dyadic numbers (HAWQ-V3, arXiv 2011.10680). The model itself is left as it is.
 
     Products of two activations (attention) run on the array, the second operand as int8 weights made at
-    run time. Softmax, layer norm and GELU are real functions of the host, on integers of 16 bits.
+    run time. Softmax, layer norm and GELU are real functions of the host, on integers of 16 bits. Masks that are
+    the same for all samples (causal ones) belong to the softmax. PyTorch's `MultiheadAttention` and
+    `TransformerEncoder` are written out in layers: ``...self_attn.q_proj``, ``k_proj``, ``v_proj``, ``out_proj``.
+
+    Weights wider than integer arrays take (fp8, fp16, bf16) are exported as they are: `hwsim.run` without a design
+    computes their exact sums.
 
     Args:
         activations: ``"int2"`` to ``"int8"``.
@@ -67,16 +70,15 @@ def export(
         raise
     except HwsimError as error:
         raise ExportError(str(error)) from None
-    samples = torch.as_tensor(sample_inputs)[:STATISTICS_SAMPLES].detach().cpu().numpy()
-    return _with_statistics(network, samples)
+    samples = torch.as_tensor(sample_inputs)[:STATISTICS_SAMPLES].detach().cpu().double()
+    return _with_statistics(network, samples.numpy())
 
 
 def _with_statistics(network: Network, samples: np.ndarray) -> Network:
     """``network`` with the activation statistics of ``samples`` in every matmul."""
-    design = Design(datapath=Mac(scale_bits=16, offset_bits=16))
     values: dict[str, np.ndarray] = {}
     nodes = []
-    for node, value in run_trace(network, design, samples):
+    for node, value in run_trace(network, None, samples):
         operator: Any = node.operator
         if isinstance(operator, Matmul):
             rows = [x for x, _ in operator.operands(*(values[name] for name in node.inputs))]

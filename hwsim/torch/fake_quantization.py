@@ -19,14 +19,17 @@ from hwsim.operators import (
     Flatten,
     Gelu,
     Input,
+    JoinConstant,
     LayerNorm,
     Linear,
     MaxPool,
+    Mean,
     Permute,
     RealFunction,
     Relu,
     Requantize,
     Reshape,
+    Slice,
     Softmax,
     StaticMatmul,
 )  # fmt: skip
@@ -75,7 +78,10 @@ def _rounded(value: torch.Tensor, scale: float, low: int, high: int) -> Scaled:
 def _quantized(sums: torch.Tensor, unit: np.ndarray, quantizer: Quantizer) -> Scaled:
     """``sums`` [batch, N, ...] of ``unit`` [N] per integer, through bias and grid or threshold."""
     shape = (1, -1, *[1] * (sums.ndim - 2))
+    unit = unit * 2.0**quantizer.sum_shift
     step = torch.tensor(unit).reshape(shape)
+    if quantizer.sum_shift:
+        sums = torch.floor(sums / step + (0.5 + TIE)) * step
     bias = torch.tensor(quantizer.bias.astype(np.float64)).reshape(shape)
     if quantizer.threshold:
         # Sums are whole multiples of the step: half a step keeps ties clear of float errors.
@@ -174,7 +180,10 @@ def _real(operator: RealFunction, inputs: list[Scaled]) -> torch.Tensor:
 
 
 def _softmax(operator: Softmax, inputs: list[Scaled]) -> Scaled:
-    return _nearest(operator, torch.softmax(_real(operator, inputs), dim=-1))
+    scores = _real(operator, inputs)
+    if operator.mask is not None:
+        scores = scores.masked_fill(~torch.tensor(operator.mask), -torch.inf)
+    return _nearest(operator, torch.softmax(scores, dim=-1))
 
 
 def _gelu(operator: Gelu, inputs: list[Scaled]) -> Scaled:
@@ -198,6 +207,28 @@ def _add_constant(operator: AddConstant, inputs: list[Scaled]) -> Scaled:
     return torch.clamp(moved, operator.low, operator.high) * output, output
 
 
+def _join_constant(operator: JoinConstant, inputs: list[Scaled]) -> Scaled:
+    x, scale = inputs[0]
+    output = scale * 2.0**operator.shift / operator.multiplier
+    value = torch.tensor(operator.value.astype(np.float64)).expand(len(x), *operator.value.shape)
+    terms = [value, _round(x, output)] if operator.before else [_round(x, output), value]
+    return torch.clamp(torch.cat(terms, dim=1), operator.low, operator.high) * output, output
+
+
+def _mean(operator: Mean, inputs: list[Scaled]) -> Scaled:
+    x, scale = inputs[0]
+    average = x.mean(dim=tuple(axis + 1 for axis in operator.axes), keepdim=operator.keep)
+    output = scale * 2.0**operator.shift / (operator.count * operator.multiplier)
+    return _rounded(average, output, operator.low, operator.high)
+
+
+def _slice(operator: Slice, inputs: list[Scaled]) -> Scaled:
+    x, scale = inputs[0]
+    for axis in range(len(operator.starts)):
+        x = x.narrow(axis + 1, operator.starts[axis], operator.stops[axis] - operator.starts[axis])
+    return x.squeeze(tuple(axis + 1 for axis in operator.dropped)), scale
+
+
 def _reshape(operator: Reshape, inputs: list[Scaled]) -> Scaled:
     return inputs[0][0].reshape(-1, *operator.shape), inputs[0][1]
 
@@ -210,5 +241,6 @@ _EVALUATORS: dict[type, Callable[[Any, list[Scaled]], Scaled]] = {
     Linear: _matmul, Conv: _matmul, Requantize: _requantize, Add: _add, Concat: _concat,
     MaxPool: _max_pool, AvgPool: _average_pool, Flatten: _flatten, Relu: _relu,
     DynamicMatmul: _dynamic_matmul, Softmax: _softmax, Gelu: _gelu, LayerNorm: _layer_norm, Embedding: _embedding,
-    AddConstant: _add_constant, Reshape: _reshape, Permute: _permute,
+    AddConstant: _add_constant, JoinConstant: _join_constant, Mean: _mean, Slice: _slice, Reshape: _reshape,
+    Permute: _permute,
 }  # fmt: skip

@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 
+from hwsim.errors import ExportError
 from hwsim.formats import quantize
 from hwsim.lowering import lower
 from hwsim.torch.graph import (
     Activation,
     Affine,
+    Constant,
     DynamicProduct,
     End,
     Entry,
@@ -19,6 +21,7 @@ from hwsim.torch.graph import (
     Pooling,
     Product,
     Scaling,
+    SoftmaxStep,
 )  # fmt: skip
 
 WIDE_LEVELS = 1 << 22
@@ -27,6 +30,10 @@ WIDE_LEVELS = 1 << 22
 
 def fuse(graph: Graph) -> None:
     """Applies every rewrite, in place."""
+    for name in list(graph.entries):
+        step = graph.entries[name].step
+        if isinstance(step, Constant):
+            _absorb_mask(graph, graph.entries[name], step)
     for name in list(graph.entries):
         while name in graph.entries and _absorb_user(graph, graph.entries[name]):
             pass
@@ -100,6 +107,46 @@ def _absorb_transposition(graph: Graph, entry: Entry) -> None:
         step = dataclasses.replace(entry.step, transposed=not entry.step.transposed)
         graph.entries[entry.name] = dataclasses.replace(entry, step=step, inputs=(entry.inputs[0], *source.inputs))
         del graph.entries[source.name]
+
+
+INVISIBLE = 32.0
+"""A softmax of 30 bits gives 0 to elements that lie this far below another."""
+
+
+def _absorb_mask(graph: Graph, entry: Entry, step: Constant) -> None:
+    """A constant that hides elements from a softmax behind it becomes the softmax's mask; what is finite stays."""
+    peak = graph.entries[entry.inputs[0]].peak
+    finite, factor, after = 0.0, 1.0, []
+    end = graph.sole_user(entry.name)
+    while end is not None and isinstance(end.step, Constant | Scaling):
+        if isinstance(end.step, Scaling):
+            factor *= end.step.factor
+        after.append(end)
+        end = graph.sole_user(end.name)
+    if end is None or not isinstance(end.step, SoftmaxStep):
+        if np.isinf(step.value).any():
+            raise ExportError(f"{entry.path}: it adds -inf, which is supported before a softmax only")
+        return
+    for other in after:
+        if isinstance(other.step, Constant):
+            finite += float(np.abs(other.step.value[np.isfinite(other.step.value)]).max(initial=0)) / factor
+    hidden = step.value * factor <= -(2 * (peak + finite) * factor + INVISIBLE)
+    if not hidden.any():
+        return
+    mask = ~hidden if end.step.mask is None else ~hidden & end.step.mask
+    if not mask.any(axis=-1).all():
+        raise ExportError(f"{entry.path}: its mask leaves nothing of a row of {end.path}")
+    while mask.ndim > 1 and (mask == mask[:1]).all():
+        mask = mask[0]
+    graph.replace(end, SoftmaxStep(mask=np.ascontiguousarray(mask)))
+    rest = np.where(hidden, 0.0, step.value)
+    reach = peak + float(np.abs(rest).max())
+    graph.entries[entry.name] = dataclasses.replace(entry, step=Constant(value=rest), peak=reach)
+    for other in after:  # what calibration saw there were the hidden elements
+        reach = reach * other.step.factor if isinstance(other.step, Scaling) else reach
+        graph.entries[other.name] = dataclasses.replace(other, peak=min(reach, other.peak))
+    if not rest.any():
+        graph.bypass(graph.entries[entry.name])
 
 
 def _settle_affine(graph: Graph, entry: Entry) -> None:

@@ -109,9 +109,11 @@ class Scaling:
     factor: float
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SoftmaxStep:
-    """Softmax over the last axis."""
+    """Softmax over the last axis, of the elements where ``mask`` is True."""
+
+    mask: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,9 +141,35 @@ class Lookup:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Constant:
-    """``x + value``, value of the shape of x."""
+    """``x + value``, value of the shape of x; -inf hides elements from a softmax."""
 
     value: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Prefix:
+    """``value`` before x, or behind it, along the first axis."""
+
+    value: np.ndarray
+    before: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Averaging:
+    """Mean of ``count`` elements, over axes, the batch not counted."""
+
+    axes: Shape
+    keep: bool
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slicing:
+    """Elements ``starts[i] .. stops[i]-1`` of every axis, without the axes ``dropped``."""
+
+    starts: Shape
+    stops: Shape
+    dropped: Shape
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,7 +188,7 @@ class Permutation:
 
 Step = (
     Source | Product | Affine | Activation | Pooling | Join | Flattening | DynamicProduct | Scaling | SoftmaxStep
-    | GeluStep | Normalization | Lookup | Constant | Reshaping | Permutation
+    | GeluStep | Normalization | Lookup | Constant | Prefix | Averaging | Slicing | Reshaping | Permutation
 )  # fmt: skip
 
 
@@ -201,6 +229,14 @@ class Graph:
     def replace(self, entry: Entry, step: Step) -> None:
         """Gives ``entry`` another step."""
         self.entries[entry.name] = dataclasses.replace(entry, step=step)
+
+    def bypass(self, entry: Entry) -> None:
+        """Removes ``entry``; its users read its only input instead."""
+        (source,) = entry.inputs
+        del self.entries[entry.name]
+        for user in self.users(entry.name):
+            inputs = tuple(source if name == entry.name else name for name in user.inputs)
+            self.entries[user.name] = dataclasses.replace(user, inputs=inputs)
 
     def absorb(self, entry: Entry, user: Entry, step: Step) -> None:
         """``entry`` becomes ``step`` and does what its sole ``user`` did; the user goes."""

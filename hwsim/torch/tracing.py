@@ -1,9 +1,11 @@
 """From an `nn.Module` and samples to a graph of steps in real numbers."""
 
+import contextlib
 import copy
 import fnmatch
 import operator
-from collections.abc import Mapping
+import unittest.mock
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,8 @@ import torch
 from torch import fx, nn
 
 from hwsim.errors import ExportError, FormatError, nearest
-from hwsim.integer import MAX_WEIGHT_BITS
 from hwsim.qtensor import QTensor
-from hwsim.torch import attention, translation
+from hwsim.torch import attention, replacements, slicing, translation
 from hwsim.torch.calls import Call, Translated, unsupported
 from hwsim.torch.graph import Entry, Graph, Lookup, Source
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
@@ -26,9 +27,40 @@ SHAPE_FUNCTIONS = (
 )  # fmt: skip
 
 
+CREATORS = ("ones", "zeros", "full", "arange", "eye")
+"""Functions of torch that make tensors of sizes, which torch.fx does not trace by itself."""
+
+
+@contextlib.contextmanager
+def _traced_creators() -> Iterator[None]:
+    """While it lasts, `CREATORS` called with sizes of traced tensors are traced."""
+
+    def traced(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            sizes = [size for term in args if isinstance(term, tuple | list) for size in term]
+            for term in (*args, *kwargs.values(), *sizes):
+                if isinstance(term, fx.Proxy):
+                    return term.tracer.create_proxy("call_function", function, args, kwargs)
+            return function(*args, **kwargs)
+
+        return call
+
+    with contextlib.ExitStack() as stack:
+        for name in CREATORS:
+            stack.enter_context(unittest.mock.patch.object(torch, name, traced(getattr(torch, name))))
+        yield
+
+
 class _Tracer(fx.Tracer):
+    proxy_buffer_attributes = True
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, QuantConv2d | QuantLinear | Sign) or super().is_leaf_module(m, module_qualified_name)
+
+    def iter(self, obj: fx.Proxy) -> Any:
+        """Loops over the results of chunk and split run as often as their arguments say."""
+        count = slicing.parts(obj.node)
+        return super().iter(obj) if count is None else iter([operator.getitem(obj, index) for index in range(count)])
 
 
 class _Recorder(fx.Interpreter):
@@ -37,20 +69,30 @@ class _Recorder(fx.Interpreter):
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.parts: dict[str, list[tuple[int, ...]]] = {}
         self.peaks: dict[str, float] = {}
         self.constants: dict[str, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
-        depends = any(i.name in self.shapes and i.name not in self.constants for i in n.all_input_nodes)
-        if isinstance(result, int | float) or (
-            isinstance(result, torch.Tensor) and n.op not in ("placeholder", "output") and not depends
-        ):
+        depends = n.op == "placeholder" or any(i.name in self.shapes or i.name in self.parts for i in n.all_input_nodes)
+        if n.op == "output":
+            return result
+        if isinstance(result, int | float) or (isinstance(result, torch.Tensor) and not depends):
             self.constants[n.name] = result
-        elif isinstance(result, torch.Tensor) and n.op != "output":
+        elif isinstance(result, torch.Tensor):
             self.shapes[n.name] = tuple(result.shape)
-            self.peaks[n.name] = float(result.abs().max()) if result.numel() else 0.0
+            self.peaks[n.name] = _peak(result)
+        elif depends and isinstance(result, tuple | list) and all(isinstance(part, torch.Tensor) for part in result):
+            self.parts[n.name] = [tuple(part.shape) for part in result]
         return result
+
+
+def _peak(result: torch.Tensor) -> float:
+    """Largest magnitude; -inf, which masks put in, does not count."""
+    if not result.numel():
+        return 0.0
+    return float(torch.where(result == -torch.inf, 0, result).abs().max())
 
 
 def trace(
@@ -61,11 +103,13 @@ def trace(
     Calibration runs with the quantized weights. ExportError names the module path and
     operator of whatever cannot be exported.
     """
-    copied = copy.deepcopy(model if type(model) not in translation.HANDLERS else nn.Sequential(model)).eval()
+    wrapped = {*translation.HANDLERS, *replacements.REPLACEMENTS}
+    copied = copy.deepcopy(nn.Sequential(model) if type(model) in wrapped else model).eval()
     batch = _check_samples(copied, samples)
-    attention.replace_modules(copied)
+    replacements.replace_modules(copied)
     try:
-        traced = fx.GraphModule(copied, _Tracer().trace(copied))
+        with _traced_creators():
+            traced = fx.GraphModule(copied, _Tracer().trace(copied))
     except Exception as error:
         raise ExportError(f"the model cannot be traced: {_first_line(error)}") from None
     traced.graph.eliminate_dead_code()
@@ -133,14 +177,8 @@ def _quantize_products(
                 chosen = WeightFormat.parse(weights if override is None else override)
                 quantized[path] = chosen.quantize(module.weight)
                 module.weight.data = torch.tensor(quantized[path].dequantize()).to(module.weight)
-            width = quantized[path].integer_bits
         except FormatError as error:
             raise ExportError(f"{path}: {error}") from None
-        if width > MAX_WEIGHT_BITS:
-            raise ExportError(
-                f"{path}: weights of format {quantized[path].format!r} need {width} bits as integers, integer arrays "
-                f"take {MAX_WEIGHT_BITS}; QuantLinear and QuantConv2d can still train and evaluate them"
-            )
     return quantized
 
 
@@ -149,14 +187,19 @@ def _translate(
 ) -> Graph:
     graph = Graph()
     aliases: dict[fx.Node, str] = {}
+    moved: set[str] = set()
     for node in traced.graph.nodes:
         if node.op == "output":
             result = node.args[0]
             if not isinstance(result, fx.Node) or result not in aliases:
                 raise ExportError("the model must return one tensor that it computed")
+            if result.name in moved:
+                raise ExportError(f"{_path(result)}: operator {_operator(traced, result)}: it moves the batch axis")
             graph.output = aliases[result]
             return graph
         if node.name in recorder.constants or (node.name not in recorder.shapes and _only_shapes(node)):
+            continue
+        if node.name in recorder.parts and node.target in slicing.SPLITS:
             continue
         path = _path(node)
         if node.name not in recorder.shapes:
@@ -174,10 +217,12 @@ def _translate(
                 node=node, path=path, operator=_operator(traced, node),
                 module=traced.get_submodule(str(node.target)) if node.op == "call_module" else None,
                 weight=quantized.get(str(node.target)), shapes=recorder.shapes, constants=recorder.constants,
-                output=shape,
+                output=shape, parts=recorder.parts, moved=moved,
             )  # fmt: skip
             step = translation.translate(call)
             inputs = [aliases[i] for i in call.operands]
+        if node.name in moved:
+            shape = (shape[1], shape[0], *shape[2:])
         if step is None:
             aliases[node] = inputs[0]
             continue

@@ -10,14 +10,18 @@ from hwsim.operators import (
     DynamicMatmul,
     Embedding,
     Gelu,
+    JoinConstant,
     LayerNorm,
+    Mean,
     Operator,
     Permute,
     Reshape,
+    Slice,
     Softmax,
 )  # fmt: skip
 from hwsim.requantization import Quantizer, dyadic
 from hwsim.torch.graph import (
+    Averaging,
     Constant,
     DynamicProduct,
     Entry,
@@ -25,7 +29,9 @@ from hwsim.torch.graph import (
     Lookup,
     Normalization,
     Permutation,
+    Prefix,
     Reshaping,
+    Slicing,
     SoftmaxStep,
     Step,
 )  # fmt: skip
@@ -49,7 +55,7 @@ def _real(value: Value, inputs: list[Value]) -> dict[str, Any]:
 
 def _softmax(calibrate: Calibrate, entry: Entry, step: SoftmaxStep, inputs: list[Value]) -> Emitted:
     value = calibrate(entry)
-    return Softmax(**_real(value, inputs)), value
+    return Softmax(mask=step.mask, **_real(value, inputs)), value
 
 
 def _gelu(calibrate: Calibrate, entry: Entry, step: GeluStep, inputs: list[Value]) -> Emitted:
@@ -68,13 +74,36 @@ def _lookup(calibrate: Calibrate, entry: Entry, step: Lookup, inputs: list[Value
     return Embedding(table=table), value
 
 
+def _stored(entry_value: np.ndarray, value: Value, source: Value) -> dict[str, Any]:
+    """The fields of an operator that brings ``source`` to the scale of a constant in units of ``value``."""
+    (multiplier,), (shift,) = dyadic(np.array([source.scale / value.scale]))
+    integers = np.clip(np.rint(entry_value / value.scale), -(1 << 30), 1 << 30).astype(np.int32)
+    return {
+        "value": integers, "multiplier": int(multiplier), "shift": int(shift), "low": value.low, "high": value.high
+    }  # fmt: skip
+
+
 def _constant(calibrate: Calibrate, entry: Entry, step: Constant, inputs: list[Value]) -> Emitted:
     value = calibrate(entry)
-    (multiplier,), (shift,) = dyadic(np.array([inputs[0].scale / value.scale]))
-    integers = np.clip(np.rint(step.value / value.scale), -(1 << 30), 1 << 30).astype(np.int32)
-    return AddConstant(
-        value=integers, multiplier=int(multiplier), shift=int(shift), low=value.low, high=value.high
-    ), value
+    return AddConstant(**_stored(step.value, value, inputs[0])), value
+
+
+def _prefix(calibrate: Calibrate, entry: Entry, step: Prefix, inputs: list[Value]) -> Emitted:
+    value = calibrate(entry)
+    return JoinConstant(before=step.before, **_stored(step.value, value, inputs[0])), value
+
+
+def _averaging(calibrate: Calibrate, entry: Entry, step: Averaging, inputs: list[Value]) -> Emitted:
+    value = calibrate(entry)
+    (multiplier,), (shift,) = dyadic(np.array([inputs[0].scale / (step.count * value.scale)]))
+    return Mean(
+        axes=step.axes, keep=step.keep, count=step.count, multiplier=int(multiplier), shift=int(shift),
+        low=value.low, high=value.high,
+    ), value  # fmt: skip
+
+
+def _slicing(calibrate: Calibrate, entry: Entry, step: Slicing, inputs: list[Value]) -> Emitted:
+    return Slice(starts=step.starts, stops=step.stops, dropped=step.dropped), inputs[0]
 
 
 def _reshape(calibrate: Calibrate, entry: Entry, step: Reshaping, inputs: list[Value]) -> Emitted:
@@ -87,5 +116,6 @@ def _permute(calibrate: Calibrate, entry: Entry, step: Permutation, inputs: list
 
 EMITTERS: dict[type[Step], Callable[..., Emitted]] = {
     DynamicProduct: _dynamic_product, SoftmaxStep: _softmax, GeluStep: _gelu, Normalization: _norm, Lookup: _lookup,
-    Constant: _constant, Reshaping: _reshape, Permutation: _permute,
+    Constant: _constant, Prefix: _prefix, Averaging: _averaging, Slicing: _slicing, Reshaping: _reshape,
+    Permutation: _permute,
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Calls that transformers are made of, to steps."""
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from hwsim.torch import attention
 from hwsim.torch.calls import Call, Translated, array
 from hwsim.torch.graph import (
     Constant,
@@ -44,13 +46,61 @@ def add_constant(call: Call, terms: list[Any]) -> Constant:
     values = [call.constants.get(term.name) for term in terms if isinstance(term, fx.Node) and term not in activations]
     if len(activations) != 1 or len(values) != 1 or not isinstance(values[0], torch.Tensor):
         raise call.refuse("its operands are not an activation and a tensor")
+    return _constant(call, activations, array(values[0]))
+
+
+def _constant(call: Call, activations: list[fx.Node], value: np.ndarray) -> Constant:
+    """The sum of an activation and ``value``, which is the same for all samples."""
     if call.shapes[activations[0].name] != call.output:
         raise call.refuse(f"the activation of shape {call.shapes[activations[0].name]} is broadcast to {call.output}")
-    full = np.broadcast_to(array(values[0]), call.output)
-    if (full != full[:1]).any() or not np.isfinite(full).all():
+    full = np.broadcast_to(value, call.output)
+    if (full != full[:1]).any() or np.isnan(full).any() or (full == np.inf).any():
         raise call.refuse("the constant differs between samples or is not finite")
     call.operands = activations
     return Constant(value=full[0])
+
+
+MASKED_BELOW = -1e4
+"""Numbers that models write for -inf."""
+
+
+def _masked(call: Call) -> Constant:
+    """The attention masks of `hwsim.torch.attention`."""
+    terms = list(call.node.args)
+    if call.node.target is attention.causal:
+        mask: Any = torch.ones(call.output[-2:], dtype=torch.bool).tril()
+    else:
+        mask = call.value(terms[1])
+    if not isinstance(mask, torch.Tensor):
+        raise call.refuse("its mask depends on the samples")
+    if mask.dtype == torch.bool:
+        hidden = mask if call.node.target is attention.excluded else ~mask
+        mask = torch.zeros(mask.shape).masked_fill(hidden, -math.inf)
+    return _constant(call, [call.operands[0]], array(mask))
+
+
+def _masked_fill(call: Call) -> Constant:
+    """``x.masked_fill(mask, value)``."""
+    return _hidden(call, call.operands[0], call.option("mask", 1), call.option("value", 2), where=True)
+
+
+def where(call: Call) -> Constant:
+    """``torch.where(mask, x, value)``, or with x and value swapped."""
+    names = ("condition", "input", "other")
+    condition, first, second = (call.option(name, index) for index, name in enumerate(names))
+    kept = isinstance(first, fx.Node) and first.name in call.shapes
+    return _hidden(call, first if kept else second, condition, second if kept else first, where=not kept)
+
+
+def _hidden(call: Call, source: Any, mask: Any, filler: Any, *, where: bool) -> Constant:
+    mask, filler = call.value(mask), call.value(filler)
+    if isinstance(filler, torch.Tensor) and filler.numel() == 1:
+        filler = float(filler)
+    if not isinstance(source, fx.Node) or source.name not in call.shapes or not isinstance(mask, torch.Tensor):
+        raise call.refuse("its mask depends on the samples, or it has no activation")
+    if not isinstance(filler, int | float) or not filler <= MASKED_BELOW:
+        raise call.refuse(f"it fills in {filler!r}; only -inf (or numbers up to {MASKED_BELOW:g}) before a softmax")
+    return _constant(call, [source], np.where(array(mask).astype(bool) == where, -np.inf, 0.0))
 
 
 def _scaling(call: Call) -> Scaling:
@@ -103,12 +153,23 @@ def _transpose(call: Call) -> Permutation:
     return _permutation(call, axes)
 
 
+def _attribute(call: Call) -> Permutation:
+    """``x.mT``."""
+    if call.node.args[1] != "mT":
+        raise call.refuse(f"attribute {call.node.args[1]!r} is not supported")
+    axes = list(range(len(call.output)))
+    return _permutation(call, [*axes[:-2], axes[-1], axes[-2]])
+
+
 def _permute(call: Call) -> Permutation:
     dims: Any = call.node.args[1:] if len(call.node.args) > 2 else call.option("dims", 1)
     return _permutation(call, [int(dim) % len(call.output) for dim in dims])
 
 
 def _permutation(call: Call, axes: list[int]) -> Permutation:
+    if axes[0] != 0 and axes[1] == 0:  # [3, batch, ...]: an element of axis 0 has the batch first again
+        call.moved.add(call.node.name)
+        axes = [0, axes[0], *axes[2:]]
     if axes[0] != 0:
         raise call.refuse("it moves the batch axis")
     return Permutation(order=tuple(axis - 1 for axis in axes[1:]))
@@ -119,9 +180,13 @@ HANDLERS: dict[Any, Callable[[Call], Translated]] = {
     **dict.fromkeys((operator.mul, torch.mul, "mul", operator.truediv, torch.div, "div"), _scaling),
     **dict.fromkeys((nn.Softmax, functional.softmax, torch.softmax, "softmax"), _softmax),
     **dict.fromkeys((nn.GELU, functional.gelu), _gelu),
+    **dict.fromkeys((attention.masked, attention.excluded, attention.causal), _masked),
+    **dict.fromkeys((torch.masked_fill, "masked_fill", "masked_fill_"), _masked_fill),
+    torch.where: where,
     nn.LayerNorm: _layer_norm,
     nn.Embedding: _embedding,
     **dict.fromkeys((torch.transpose, "transpose"), _transpose),
     **dict.fromkeys((torch.permute, "permute"), _permute),
+    getattr: _attribute,
 }
 """Module types, functions and method names."""

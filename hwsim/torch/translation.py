@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from hwsim.torch import slicing
 from hwsim.torch import transformer_translation as transformers
 from hwsim.torch.calls import Call, Translated, array, unsupported
 from hwsim.torch.graph import Activation, Affine, End, Flattening, Geometry, Join, Pooling, Product, Reshaping
@@ -24,7 +25,10 @@ def translate(call: Call) -> Translated:
     handler = HANDLERS.get(key)
     if handler is None:
         raise unsupported(call.path, call.operator)
-    if handler not in (_add, _concat, transformers.matmul):
+    for term in node.all_input_nodes:
+        if term.name in call.moved and handler is not slicing.take:
+            raise call.refuse("its input has the batch on axis 1; take one element of axis 0")
+    if handler not in (_add, _concat, transformers.matmul, transformers.where, slicing.take):
         first = node.args[0] if node.args else node.kwargs.get("input")
         if not isinstance(first, fx.Node) or first.name not in call.shapes:
             raise call.refuse("its input is not an activation")
@@ -175,6 +179,8 @@ def _concat(call: Call) -> Translated:
     if dim not in (1, 1 - len(call.output)):
         raise call.refuse(f"dim {dim} is not supported, only 1 (channels)")
     assert isinstance(terms, tuple | list)
+    if any(isinstance(term, fx.Node) and term.name in call.constants for term in terms):
+        return slicing.join_constant(call, list(terms))
     step = _join(call, "concat", list(terms))
     return step if len(terms) > 1 else None
 
@@ -207,6 +213,7 @@ HANDLERS: dict[Any, Callable[[Call], Translated]] = {
     **dict.fromkeys((operator.add, operator.iadd, torch.add, "add", "add_"), _add),
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), _concat),
     **transformers.HANDLERS,
+    **slicing.HANDLERS,
     **dict.fromkeys(
         (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity, functional.dropout, "contiguous"), _identity),
 }  # fmt: skip

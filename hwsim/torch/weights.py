@@ -25,16 +25,21 @@ class WeightFormat:
     @classmethod
     def parse(cls, weights: Weights) -> Self:
         """FormatError if ``weights`` names no format."""
+        if not isinstance(weights, str | Mapping):
+            raise FormatError(f"weights must be a format's name or a mapping with 'format', not {weights!r}")
         data = {"format": weights} if isinstance(weights, str) else dict(weights)
         name = data.pop("format", None)
         if not isinstance(name, str):
             raise FormatError(f"weights name no format: {weights!r}")
-        find(name)
+        if find(name).complex:
+            raise FormatError(f"format {name!r} is of complex weights, those of a layer are real; use bitnet158")
         return cls(format=name, params=tuple(data.items()))
 
     def stored(self, weight: torch.Tensor) -> QTensor:
         """The QTensor of ``weight`` [N, ...] as the format stores it."""
-        return quantize(weight.detach().cpu().numpy(), self.format, **dict(self.params))
+        real = weight.detach().cpu()
+        real = real.float() if real.dtype == torch.bfloat16 else real  # which NumPy does not have
+        return quantize(real.numpy(), self.format, **dict(self.params))
 
     def quantize(self, weight: torch.Tensor) -> QTensor:
         """The lowered QTensor of ``weight`` [N, ...]: what hardware multiplies by."""
