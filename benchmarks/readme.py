@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: writes the measured tables into README.md, docs/formats.md and docs/rules.md.
+"""``python -m benchmarks.readme``: writes the measured tables into README.md and docs/ (formats, rules, reproductions).
 
 Accuracy and bits per weight are measured anew from the shipped networks; the other two come from what ``make sim``
 and ``make bench`` left.
@@ -15,9 +15,12 @@ from hwsim import digits, formats, rule_table
 from hwsim.files import write_atomically
 from hwsim.format_table import Summary, summarize
 from hwsim.models import accuracy
+from hwsim.reporting.tables import Table
+from hwsim.reproductions import bitmod, bitmod_tables
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats.md"
 RULES = FORMATS.parent / "rules.md"
+REPRODUCTIONS = FORMATS.parent / "reproductions.md"
 RULE_NETWORKS = ("cnn_int8", "cnn_int4", "mlp_int8", "mlp_int4")
 RULE_SAMPLES = 32
 README = Path(__file__).parent.parent / "README.md"
@@ -42,6 +45,10 @@ def main() -> None:
     )
     write_atomically(FORMATS, text.encode())
     write_atomically(RULES, _replace(RULES.read_text(), "rules", rules()).encode())
+    text = REPRODUCTIONS.read_text()
+    for name, table in reproductions().items():
+        text = _replace(text, name, _markdown(table.heads, table.rows))
+    write_atomically(REPRODUCTIONS, text.encode())
 
 
 def _replace(text: str, name: str, table: str) -> str:
@@ -87,29 +94,41 @@ def rules() -> str:
     return _markdown(("design", *names), rows)
 
 
+def reproductions() -> dict[str, Table]:
+    """What ``hwsim reproduce bitmod`` prints, by marker."""
+    points = bitmod.points(progress=True)
+    return {
+        "bitmod points": bitmod_tables.points(points),
+        "bitmod ratios": bitmod_tables.ratios(bitmod.ratios(pd.concat([points, bitmod.equal_area()]))),
+        "bitmod left out": bitmod_tables.left_out(bitmod.left_out(progress=True)),
+        "bitmod counterpart": bitmod_tables.counterpart(bitmod.counterpart(progress=True), points),
+    }
+
+
 def _or_dash(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
 def agreement(results: pd.DataFrame) -> str:
-    """Runs, results, mismatches and cycles per datapath and engine."""
+    """Runs, results, mismatches and cycles per datapath, dataflow and engine."""
     results = results.assign(
         network=results["workload"].str.contains(":"),
         wrong_cycles=(results["rtl_cycles"] != results["sim_cycles"]) & ~results["stalled"],
     )
     rows = []
-    for (datapath, engine, network), part in results.groupby(["datapath", "engine", "network"], sort=False):
+    for keys, part in results.groupby(["datapath", "dataflow", "engine", "network"], sort=False):
+        datapath, dataflow, engine, network = keys
         unstalled = part[~part["stalled"]]
         rows.append(
             (
-                datapath, engine, "digits networks" if network else "random", part["design"].nunique(), len(part),
-                f"{part['vectors'].sum():,}", part["mismatches"].sum(), part["rule_violations"].sum(),
-                f"{unstalled['rtl_cycles'].sum():,}", part["wrong_cycles"].sum(),
+                datapath, dataflow.replace("_", "-"), engine, "digits networks" if network else "random",
+                part["design"].nunique(), len(part), f"{part['vectors'].sum():,}", part["mismatches"].sum(),
+                part["rule_violations"].sum(), f"{unstalled['rtl_cycles'].sum():,}", part["wrong_cycles"].sum(),
             )
         )  # fmt: skip
     header = (
-        "datapath", "engine", "workload", "configurations", "runs", "result rows", "mismatches", "rule violations",
-        "unstalled cycles", "runs with other cycles",
+        "datapath", "dataflow", "engine", "workload", "configurations", "runs", "result rows", "mismatches",
+        "rule violations", "unstalled cycles", "runs with other cycles",
     )  # fmt: skip
     return _markdown(header, rows)
 

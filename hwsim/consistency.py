@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.errors import FormatError
+from hwsim.kernels import codes as kernel
+from hwsim.kernels import nearest
 
 if TYPE_CHECKING:
     from hwsim.qtensor import QTensor
@@ -32,7 +34,6 @@ def check(q: "QTensor") -> None:
         q.codes.dtype == dtype and q.codes.shape == stored,
         f"codes are {q.codes.dtype}{q.codes.shape}, expected {np.dtype(dtype)}{stored}",
     )
-    _check_codes(q, require)
     require(q.group_size >= 1, f"group_size {q.group_size} is not positive")
     groups = -(-(n * k if q.flat_groups else k) // q.group_size)
     shapes = [(1, 1), (1, groups)] if q.flat_groups else [(1, 1), (n, 1), (1, groups), (n, groups)]
@@ -53,6 +54,7 @@ def check(q: "QTensor") -> None:
     if q.select is not None:
         require(q.select.shape in shapes, f"select has shape {q.select.shape}, expected one of {shapes}")
         require(q.select.dtype == np.uint16 and int(q.select.max()) < q.codebook.tables, "select names no table")
+    _check_codes(q, require)
     require(
         q.channel_scale.dtype == np.float32 and q.channel_scale.shape == (n,),
         f"channel_scale is {q.channel_scale.dtype}{q.channel_scale.shape}, expected float32({n},)",
@@ -83,10 +85,15 @@ def _check_codes(q: "QTensor", require: Require) -> None:
         return
     require(largest < q.codebook.mantissas.shape[1], "a code lies outside the codebook")
     if q.codebook.special is not None:
-        require(not q.codebook.special[q.codes].any(), "a code means NaN or infinity")
+        seen = np.zeros(q.codebook.mantissas.shape[1], np.bool_)
+        kernel.seen(q.codes.reshape(-1), seen)
+        require(not (seen & q.codebook.special).any(), "a code means NaN or infinity")
     if q.codebook.table_bits is not None and q.select is not None:
-        width = q.spread(q.codebook.table_bits[q.select]).astype(np.int64)
-        require(bool((q.expanded_codes < (1 << width)).all()), "a code has more bits than its group's table")
+        codes = q.expanded_codes.reshape((1, -1) if q.flat_groups else q.expanded_codes.shape)
+        most = np.empty((len(codes), q.groups), codes.dtype)
+        nearest.largest(codes, int(np.iinfo(codes.dtype).max), q.group_size, most)
+        width = q.codebook.table_bits[q.select].astype(np.int64)
+        require(bool((most < (1 << width)).all()), "a code has more bits than its group's table")
 
 
 def _check_extras(q: "QTensor", shapes: list[tuple[int, int]], require: Require) -> None:
@@ -99,8 +106,8 @@ def _check_extras(q: "QTensor", shapes: list[tuple[int, int]], require: Require)
         require(bool(np.isfinite(weights).all()), "a plane weight is not finite")
     if q.pairs:
         require(k % 2 == 0 and q.codebook.tables == 2, "outlier pairs need an even K and two codebook tables")
-        victims = (q.expanded_codes == 1 << (q.code_bits - 1)).reshape(n, -1, 2)
-        require(not victims.all(axis=2).any(), "both weights of a pair are victims")
+        victims = q.expanded_codes == 1 << (q.code_bits - 1)
+        require(not (victims[:, ::2] & victims[:, 1::2]).any(), "both weights of a pair are victims")
     if q.imaginary_scale is not None:
         scale = q.imaginary_scale
         require(scale.dtype == np.float32 and scale.shape == (1, 1) and bool(np.isfinite(scale).all()),

@@ -4,6 +4,7 @@ A datapath is a frozen dataclass of hardware parameters. Simulator and RTL are b
 the same instance. What it promises (docs/hardware.md has the arithmetic):
 
 * ``supports(w)`` - None, or FormatError naming format, datapath and what would do;
+* ``check_array(array)`` - None, or DesignError: which dataflows it has;
 * ``matmul(x, w)`` - the exact integers the hardware accumulates;
 * ``stats(w, array)`` - everything cycles and events need to know about the weights;
 * ``cycles`` / ``events`` - compiled functions of ``(shape, stats, params)``.
@@ -14,7 +15,7 @@ A `Rule` promises cycles and events only.
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -22,20 +23,44 @@ from hwsim import schema
 from hwsim.errors import DesignError
 from hwsim.qtensor import QTensor
 
+if TYPE_CHECKING:
+    from hwsim.workload import MatmulLayer
+
 Operand = QTensor
 """What a matmul multiplies activations with: a static QTensor (a tensor made at run time has the same type)."""
+
+Dataflow = Literal["output_stationary", "weight_stationary"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Array:
-    """``rows`` (M) x ``cols`` (N) processing elements."""
+    """``rows`` x ``cols`` processing elements; columns index N.
+
+    Attributes:
+        dataflow: what stays in the PEs: the sums of a tile (rows index M), or the weights (rows index K).
+        accumulator_rows: weight-stationary only: words per column of the accumulator buffer, so rows
+            of a tile, 1..65536.
+    """
 
     rows: int = 16
     cols: int = 16
+    dataflow: Dataflow = "output_stationary"
+    accumulator_rows: int = 256
 
     def __post_init__(self) -> None:
         schema.check_types(self)
         schema.check_range(self, 1, 1024, "rows", "cols")
+        schema.check_range(self, 1, 1 << 16, "accumulator_rows")
+
+    @property
+    def tile_rows(self) -> int:
+        """Rows of M in a tile."""
+        return self.accumulator_rows if self.weight_stationary else self.rows
+
+    @property
+    def weight_stationary(self) -> bool:
+        """Whether weights stay in the PEs."""
+        return self.dataflow == "weight_stationary"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,12 +106,14 @@ class Datapath(ABC):
     """Base of all datapaths. Subclasses add their hardware parameters as fields."""
 
     EVENTS: ClassVar[tuple[Event, ...]]
-    """What `events` counts, in order."""
+    """What `events` counts, in order, on any array; those of parts that an array lacks stay 0."""
     cycles: ClassVar[Callable[..., int]]
     """Compiled ``cycles(shape, stats, params) -> int64``: compute cycles of a layer."""
     events: ClassVar[Callable[..., None]]
     """Compiled ``events(shape, stats, params, activation, counts, features)``: fills the last two."""
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
+    needs_values: ClassVar[bool] = True
+    """Whether `stats` reads weights, or takes what `stored` puts in their place."""
 
     def __post_init__(self) -> None:
         schema.check_types(self)
@@ -101,9 +128,27 @@ class Datapath(ABC):
         """The datapath's name: that of its module."""
         return cls.__module__.rpartition(".")[2]
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What its cycles and events do not include although the hardware has it, in words."""
+        return ()
+
+    def stored(self, layer: "MatmulLayer") -> "MatmulLayer":
+        """The layer with operands as memory holds them for this datapath: as they come, unless it says so."""
+        return layer
+
+    def beat_bits(self, array: Array) -> tuple[int, int]:
+        """Width of an access that fetches one step's activations, and of one that fetches its weights."""
+        raise DesignError(f"{self.name()} does not say how wide its steps are: buffers need width_bits")
+
     @abstractmethod
     def supports(self, w: Operand) -> None:
         """Raises FormatError naming format, datapath and alternative if ``w`` cannot be taken."""
+
+    def check_array(self, array: Array) -> None:
+        """Raises DesignError naming datapath, dataflow and alternative if it cannot stand in ``array``."""
+        if array.weight_stationary:
+            raise DesignError(f"{self.name()} cannot run weight_stationary; use array.dataflow='output_stationary'")
 
     @abstractmethod
     def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:

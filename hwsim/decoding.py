@@ -20,7 +20,11 @@ def dequantize(q: QTensor) -> np.ndarray:
     if q.sparse is not None:
         dense = value.flat[q.sparse.index] if q.sparse.mode == "add" else 0
         value.flat[q.sparse.index] = dense + q.sparse.value.astype(np.float64)
-    return value.astype(np.float32 if q.imaginary_scale is None else np.complex64).reshape(q.shape)
+    try:
+        with np.errstate(over="raise"):
+            return value.astype(np.float32 if q.imaginary_scale is None else np.complex64).reshape(q.shape)
+    except FloatingPointError:
+        raise FormatError(f"a QTensor of format {q.format!r} holds a value beyond float32") from None
 
 
 def _values(q: QTensor) -> np.ndarray:

@@ -27,7 +27,8 @@ class Space:
     """A grid of design points: dotted keys of `Design` and the values of each.
 
     ``{"datapath.name": ["mac", "bit_serial"], "array.rows": [8, 16]}``. A datapath parameter is
-    left out for datapaths that do not have it; points that become equal count once.
+    left out for datapaths that do not have it, as is ``array.accumulator_rows`` where sums stay in the
+    PEs; points that become equal count once.
     """
 
     values: Mapping[str, Sequence[Any]]
@@ -69,10 +70,13 @@ def _apply(base: Design, choice: dict[str, Any]) -> Design:
     plain = base.to_plain()
     name = choice.get("datapath.name", plain["datapath"]["name"])
     fields = {field.name for field in dataclasses.fields(datapaths.find(name))}
+    stationary = choice.get("array.dataflow", base.dataflow) == "weight_stationary"
     plain["datapath"] = {"name": name} | {k: v for k, v in plain["datapath"].items() if k in fields}
     for key, value in choice.items():
         *path, last = key.split(".")
         if path[:1] == ["datapath"] and [*path[1:], last][0] not in fields:
+            continue
+        if key == "array.accumulator_rows" and not stationary:
             continue
         inner = plain
         for part in path:
@@ -158,7 +162,9 @@ def label(design: Design) -> str:
     array = f"{design.array.rows}x{design.array.cols}"
     if hasattr(path, "lanes"):
         array += f"x{path.lanes}"
-    buffers = "/".join(f"{b.kib:g}" for b in (design.activation_buffer, design.weight_buffer, design.output_buffer))
+    if design.array.weight_stationary:
+        array += f" weight-stationary {design.array.accumulator_rows}"
+    buffers = "/".join(f"{sram.kib:g}" for sram in design.buffers.values())
     extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
     extra += " + overrides" if design.overrides else ""
     return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"

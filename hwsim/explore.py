@@ -39,8 +39,18 @@ SPACES = (
             "clock_mhz": [250, 500, 1000],
         }
     ),
+    Space(
+        {
+            "datapath.name": ["mac", "bit_serial"],
+            "datapath.skip": ["zero"],
+            "array.dataflow": ["weight_stationary"],
+            "array.rows": [8, 16],
+            "array.cols": [8, 16, 32],
+            "array.accumulator_rows": [64, 256],
+        }
+    ),
 )
-"""The arithmetic and the array; then memory and clock."""
+"""The arithmetic and the array; memory and clock; the other dataflow."""
 
 
 def designs() -> list[Design]:

@@ -53,9 +53,11 @@ def _run_matmul(network: Network, node: Node, design: Design | None, inputs: lis
         bits = network.activation_bits(node)
         sums = [exact.matmul(a, w, bits) for a, w in operator.operands(*inputs)]
     else:
-        datapath = design.layer(node.name).datapath
+        here = design.layer(node.name)
+        datapath = here.datapath
         if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
             raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
+        datapath.check_array(here.array)
         overflow = datapath.overflow
         try:
             sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]

@@ -24,18 +24,19 @@ class Tile:
 
 @dataclasses.dataclass(frozen=True)
 class Mapping:
-    """Loop order and DRAM traffic of one matmul.
+    """Loop order and DRAM traffic of one matmul, or of ``matmuls`` equal ones whose operands move together.
 
     Attributes:
         m_outer: whether the loop over row tiles is the outer one.
         activation_passes, weight_passes: how often each operand is read from DRAM.
-        sizes: what `hwsim.kernels.mapping` calls sizes.
+        sizes: what `hwsim.kernels.mapping` calls sizes; its tiles are those of one matmul.
     """
 
     m_outer: bool
     activation_passes: int
     weight_passes: int
     sizes: np.ndarray
+    matmuls: int = 1
 
     @property
     def dram_read_bits(self) -> int:
@@ -51,7 +52,7 @@ class Mapping:
 
 def tiles(m: int, n: int, array: Array, m_outer: bool = False) -> Iterator[Tile]:
     """The tiles of an [m, n] output in the order in which they run."""
-    rows = [(low, min(low + array.rows, m)) for low in range(0, m, array.rows)]
+    rows = [(low, min(low + array.tile_rows, m)) for low in range(0, m, array.tile_rows)]
     cols = [(low, min(low + array.cols, n)) for low in range(0, n, array.cols)]
     if m_outer:
         yield from (Tile(*row, *col) for row in rows for col in cols)
@@ -69,14 +70,20 @@ def map_matmul(
     output_bits: int,
     activation_buffer_bits: int,
     weight_buffer_bits: int,
+    together: int | None = None,
 ) -> Mapping:
-    """The loop order with fewer DRAM bits (tie: n outer); bits are those of each whole operand."""
+    """The loop order with fewer DRAM bits (tie: n outer); bits are those of each whole operand.
+
+    An operand that does not stay on chip is read again for every outer tile or, if ``together`` says how many
+    matmuls share the buffers, for every buffer full of their other operands.
+    """
+    count = together or 1
     sizes = np.array(
         [
-            -(-m // array.rows), -(-n // array.cols), input_bits, weight_bits, output_bits,
-            activation_buffer_bits, weight_buffer_bits,
+            -(-m // array.tile_rows), -(-n // array.cols), count * input_bits, count * weight_bits,
+            count * output_bits, activation_buffer_bits, weight_buffer_bits,
         ],
         dtype=np.int64,
     )  # fmt: skip
-    m_outer, activation_passes, weight_passes = kernels.loop_order(sizes)
-    return Mapping(bool(m_outer), int(activation_passes), int(weight_passes), sizes)
+    m_outer, activation_passes, weight_passes = kernels.loop_order(sizes, together is not None)
+    return Mapping(bool(m_outer), int(activation_passes), int(weight_passes), sizes, count)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hwsim.errors import FormatError
+from hwsim.kernels import packing as kernel
 
 POWERS_OF_3 = 3 ** np.arange(5)
 
@@ -11,18 +12,25 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
     """uint8[N, ceil(K * bits / 8)] from uint8 or uint16 [N, K] codes below ``2**bits``."""
     if bits == 8:
         return codes.astype(np.uint8)
-    stored = np.ascontiguousarray(codes).astype("<u2" if bits > 8 else np.uint8)[:, :, None].view(np.uint8)
-    planes = np.unpackbits(stored, axis=2, bitorder="little")[:, :, :bits]
-    return np.packbits(planes.reshape(len(codes), -1), axis=1, bitorder="little")
+    if bits == 16:
+        return np.ascontiguousarray(codes, "<u2").view(np.uint8)
+    packed = np.empty((len(codes), -(-codes.shape[1] * bits // 8)), np.uint8)
+    kernel.pack(np.ascontiguousarray(codes, np.uint8 if bits < 8 else np.uint16), bits, packed)
+    return packed
 
 
 def unpack(packed: np.ndarray, bits: int, k: int) -> np.ndarray:
-    """uint8 (above 8 bits uint16) [N, K] codes from what `pack` made."""
+    """uint8 (above 8 bits uint16) [N, K] codes from what `pack` made; FormatError for another number of bytes."""
+    if packed.shape[1] != -(-k * bits // 8):
+        raise FormatError(f"{packed.shape[1]} bytes in a row are not {k} codes of {bits} bits")
     if bits == 8:
         return packed
-    planes = np.unpackbits(packed, axis=1, bitorder="little")[:, : k * bits].reshape(len(packed), k, bits)
-    stored = np.packbits(planes, axis=2, bitorder="little")
-    return stored[:, :, 0] if bits < 8 else stored.view("<u2")[:, :, 0].astype(np.uint16)
+    stored = np.ascontiguousarray(packed)
+    if bits == 16:
+        return stored.view("<u2").astype(np.uint16)
+    codes = np.empty((len(packed), k), np.uint8 if bits < 8 else np.uint16)
+    kernel.unpack(stored, bits, codes)
+    return codes
 
 
 def pack_trits(codes: np.ndarray) -> np.ndarray:

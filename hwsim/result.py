@@ -196,6 +196,8 @@ class Result:
             if layer.assumed:
                 assumed.setdefault(layer.assumed, []).append(layer.name)
         notes = [f"{', '.join(names)}: assumed {text}" for text, names in assumed.items()]
+        if self.design.left_out:
+            notes.append(f"left out: {', '.join(self.design.left_out)}")
         for part in self.parts:
             if part.critical_path_ns and part.critical_path_ns * self.design.clock_mhz > 1000:
                 notes.append(

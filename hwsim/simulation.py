@@ -3,27 +3,27 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from hwsim import technology
 from hwsim.datapath import Array, Datapath
-from hwsim.design import Design, Sram
+from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, TechnologyError
 from hwsim.integer import wide_sums
 from hwsim.kernels import mapping as mapping_kernels
+from hwsim.kernels import tiles
 from hwsim.mapping import Mapping, map_matmul
 from hwsim.network import Network
 from hwsim.progress import track
 from hwsim.qtensor import QTensor
 from hwsim.result import EventCount, LayerResult, Part, Result
-from hwsim.technology import Technology
-from hwsim.weight_source import WeightSource
+from hwsim.technology import SramFigures, Technology
+from hwsim.weight_source import WeightSource, kept_tensor
 from hwsim.workload import HostLayer, MatmulLayer, Workload
 
 Figure = TypeVar("Figure")
-BUFFERS = ("activation_buffer", "weight_buffer", "output_buffer")
 
 
 def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, progress: bool = False) -> Result:
@@ -43,7 +43,7 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
     for layer in track(workload.layers, workload.name, progress):
         if isinstance(layer, MatmulLayer):
             layers.append(_simulate_matmul(layer, design.layer(layer.name), tech, leakage_uw))
-        else:
+        elif design.counted.host_operators:
             layers.append(_simulate_host(layer, design, tech, leakage_uw))
     return Result(design=design, workload=workload, layers=tuple(layers), parts=parts)
 
@@ -76,16 +76,17 @@ _MEASURED_LIMIT = 20_000
 
 
 def measure(w: QTensor | WeightSource, datapath: Datapath, array: Array) -> Measured:
-    """What costs depend on, remembered by the weights' hash: weights are made and read once, then dropped."""
+    """What costs depend on, remembered by the weights' hash: weights that are not in memory are made for it."""
     key = (w.hash, datapath, array)
     if key not in _MEASURED:
         if len(_MEASURED) >= _MEASURED_LIMIT:
             _MEASURED.clear()
-        _MEASURED[key] = _measure(w.tensor() if isinstance(w, WeightSource) else w, datapath, array)
+        made = kept_tensor(w) if isinstance(w, WeightSource) and datapath.needs_values else w
+        _MEASURED[key] = _measure(made, datapath, array)
     return _MEASURED[key]
 
 
-def _measure(w: QTensor, datapath: Datapath, array: Array) -> Measured:
+def _measure(w: Any, datapath: Datapath, array: Array) -> Measured:
     known = Measured(group_size=w.group_size, storage_bits=w.storage_bits)
     try:
         datapath.supports(w)
@@ -120,6 +121,7 @@ def layer_mapping(layer: MatmulLayer, design: Design) -> Mapping:
         output_bits=layer.m * layer.n * layer.output_bits,
         activation_buffer_bits=design.activation_buffer.bits,
         weight_buffer_bits=design.weight_buffer.bits,
+        together=layer.together * len(layer.weights) if design.refetch == "layer" else None,
     )  # fmt: skip
 
 
@@ -147,37 +149,44 @@ def compute(layer: MatmulLayer, design: Design, m_outer: bool) -> tuple[int, np.
 
 
 def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
+    layer = design.datapath.stored(layer)
     check_support(layer, design)
     mapping = layer_mapping(layer, design)
     compute_cycles, counts, features = compute(layer, design, mapping.m_outer)
-    count = layer.matmuls
+    count = layer.matmuls // mapping.matmuls
     traffic = _buffer_traffic(layer, design, mapping)
     supply = {
-        name: -(-bits // getattr(design, name).bits_per_cycle) for (name, action), bits in traffic.items()
+        name: int(-(-bits // design.buffers[name].bits_per_cycle)) for (name, action), bits in traffic.items()
         if (name, action) in _SUPPLY
     }  # fmt: skip
     bits_per_cycle = design.dram.bandwidth_gb_s * 8e9 / (design.clock_mhz * 1e6)
     cycles, dram_cycles = mapping_kernels.total_cycles(
         compute_cycles / count, max(supply.values()) / count, mapping.sizes,
         mapping.activation_passes, mapping.weight_passes, bits_per_cycle, design.overlap == "tile",
+        design.counted.partial_dram_cycles,
     )  # fmt: skip
     cycles, dram_cycles = int(cycles) * count, int(dram_cycles) * count
     bounds = {"compute": compute_cycles, "dram": dram_cycles, **supply}
     events = [
         *_datapath_events(design, tech, counts, features),
         *_memory_events(design, tech, traffic, mapping, count),
-        _leakage(leakage_uw, cycles, design),
+        *_leakage(leakage_uw, cycles, design),
     ]
     peak = measure(layer.weights[0], design.datapath, design.array).peak_macs
     return LayerResult(
-        name=layer.name, kind="matmul", verified=design.datapath.verified, macs=layer.macs,
-        shape=(layer.m, layer.n, layer.k), matmuls=count, compute_cycles=compute_cycles,
+        name=layer.name, kind="matmul", verified=_verified(design), macs=layer.macs,
+        shape=(layer.m, layer.n, layer.k), matmuls=layer.matmuls, compute_cycles=compute_cycles,
         memory_cycles=max(dram_cycles, *supply.values()), cycles=cycles,
         bound=max(bounds, key=lambda name: bounds[name]),
-        utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * count,
+        utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * layer.matmuls,
         dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
         events=tuple(events), assumed="; ".join(filter(None, (layer.assumed, design.datapath.assumed))),
     )  # fmt: skip
+
+
+def _verified(design: Design) -> Literal["rtl", "model only"]:
+    """Cycles of which something is left out are not the RTL's."""
+    return "model only" if design.left_out else design.datapath.verified
 
 
 _SUPPLY = {("activation_buffer", "read"), ("weight_buffer", "read"), ("output_buffer", "write")}
@@ -186,16 +195,43 @@ _SUPPLY = {("activation_buffer", "read"), ("weight_buffer", "read"), ("output_bu
 
 def _buffer_traffic(layer: MatmulLayer, design: Design, mapping: Mapping) -> dict[tuple[str, str], int]:
     """Bits per (buffer, action): every use reads once, every DRAM transfer passes a buffer once."""
-    count = layer.matmuls
+    count = layer.matmuls // mapping.matmuls
     m_tiles, n_tiles = int(mapping.sizes[0]), int(mapping.sizes[1])
-    return {
-        ("activation_buffer", "write"): count * mapping.activation_passes * int(mapping.sizes[2]),
-        ("activation_buffer", "read"): count * n_tiles * layer.m * layer.k * layer.activation_bits,
-        ("weight_buffer", "write"): count * mapping.weight_passes * int(mapping.sizes[3]),
-        ("weight_buffer", "read"): count * m_tiles * int(mapping.sizes[3]),
-        ("output_buffer", "write"): count * int(mapping.sizes[4]),
-        ("output_buffer", "read"): count * int(mapping.sizes[4]),
+    results = count * int(mapping.sizes[4])
+    reads = {
+        "activation_buffer": layer.matmuls * n_tiles * layer.m * layer.k * layer.activation_bits,
+        "weight_buffer": count * m_tiles * int(mapping.sizes[3]),
+        "output_buffer": results,
     }
+    writes = {
+        "activation_buffer": count * mapping.activation_passes * int(mapping.sizes[2]),
+        "weight_buffer": count * mapping.weight_passes * int(mapping.sizes[3]),
+        "output_buffer": 0,
+    }
+    writes[design.result_buffer] += results
+    for name, sram in design.buffers.items():
+        if sram.width_bits is None:
+            reads[name] = _beats(layer, design) * m_tiles * n_tiles * layer.matmuls * _width_bits(name, design)
+    return {
+        (name, action): bits[name]
+        for name in design.buffers
+        for action, bits in (("write", writes), ("read", reads))
+    }  # fmt: skip
+
+
+def _beats(layer: MatmulLayer, design: Design) -> int:
+    """Steps of one tile."""
+    group_size = measure(layer.weights[0], design.datapath, design.array).group_size
+    return int(tiles.steps(layer.k, group_size, design.datapath.lanes))  # type: ignore[attr-defined]
+
+
+def _width_bits(name: str, design: Design) -> int:
+    """Bits of one access to a bank of a buffer."""
+    width = design.buffers[name].width_bits
+    if width is None:
+        activations, weights = design.datapath.beat_bits(design.array)
+        return activations if name == "activation_buffer" else weights
+    return width
 
 
 def _datapath_events(
@@ -203,6 +239,8 @@ def _datapath_events(
 ) -> Iterator[EventCount]:
     parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
     for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
+        if not count and event.component not in parameters:  # a part of another dataflow
+            continue
         named = dict(zip(event.features, map(float, values), strict=False))
         energy = _figure(
             design.datapath, tech.energy, event.component, event.action, parameters[event.component], event.features
@@ -230,21 +268,27 @@ def _memory_events(
     design: Design, tech: Technology, traffic: dict[tuple[str, str], int], mapping: Mapping, count: int
 ) -> Iterator[EventCount]:
     for (name, action), bits in traffic.items():
-        yield _buffer_event(getattr(design, name), name, action, bits, tech)
+        yield _buffer_event(design, name, action, bits, tech)
     for action, bits in (("read", mapping.dram_read_bits), ("write", mapping.dram_write_bits)):
         energy = tech.energy("dram", action, {"type": design.dram.type})
         yield EventCount("dram", "dram", f"{action} bit", bits * count, energy.e0_pj, energy.row)
 
 
-def _buffer_event(sram: Sram, name: str, action: str, bits: int, tech: Technology) -> EventCount:
-    figures = tech.sram(sram.kib * 1024 / sram.banks, sram.width_bits)
+def _sram(design: Design, name: str, tech: Technology) -> SramFigures:
+    """Figures of one bank of a buffer."""
+    sram = design.buffers[name]
+    return tech.sram(sram.kib * 1024 / sram.banks, _width_bits(name, design))
+
+
+def _buffer_event(design: Design, name: str, action: str, bits: int, tech: Technology) -> EventCount:
+    figures = _sram(design, name, tech)
     per_access = figures.read_pj if action == "read" else figures.write_pj
-    return EventCount("buffers", name, action, -(-bits // sram.width_bits), per_access, figures.row)
+    return EventCount("buffers", name, action, -(-bits // _width_bits(name, design)), per_access, figures.row)
 
 
-def _leakage(leakage_uw: float, cycles: int, design: Design) -> EventCount:
-    per_cycle_pj = leakage_uw / design.clock_mhz
-    return EventCount("leakage", "leakage", "cycle", cycles, per_cycle_pj, None)
+def _leakage(leakage_uw: float, cycles: int, design: Design) -> Iterator[EventCount]:
+    if design.counted.leakage:
+        yield EventCount("leakage", "leakage", "cycle", cycles, leakage_uw / design.clock_mhz, None)
 
 
 def _simulate_host(layer: HostLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
@@ -253,9 +297,9 @@ def _simulate_host(layer: HostLayer, design: Design, tech: Technology, leakage_u
     energy = tech.energy("vector_unit", "element", {"lanes": design.vector_lanes})
     events = (
         EventCount("host", "vector_unit", "element", elements, energy.e0_pj, energy.row),
-        _buffer_event(design.activation_buffer, "activation_buffer", "read", layer.read_bits * layer.repeat, tech),
-        _buffer_event(design.output_buffer, "output_buffer", "write", layer.write_bits * layer.repeat, tech),
-        _leakage(leakage_uw, cycles, design),
+        _buffer_event(design, "activation_buffer", "read", layer.read_bits * layer.repeat, tech),
+        _buffer_event(design, design.result_buffer, "write", layer.write_bits * layer.repeat, tech),
+        *_leakage(leakage_uw, cycles, design),
     )
     return LayerResult(
         name=layer.name, kind="host", verified="model only", macs=0, shape=(), matmuls=0, compute_cycles=cycles,
@@ -273,6 +317,7 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
             arrays.add((here.datapath, here.array))
     parts = []
     for datapath, array in sorted(arrays, key=repr):
+        datapath.check_array(array)
         for part in datapath.components(array):
             area = _figure(datapath, tech.area, part.name, part.parameters)
             parts.append(
@@ -285,11 +330,11 @@ def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Pa
                     area.row,
                 )
             )
-    vector = tech.area("vector_unit", {"lanes": design.vector_lanes})
-    parts.append(Part("vector_unit", 1, vector.area_um2, vector.leakage_uw, None, vector.row))
-    for name in BUFFERS:
-        sram: Sram = getattr(design, name)
-        figures = tech.sram(sram.kib * 1024 / sram.banks, sram.width_bits)
+    if design.counted.host_operators:
+        vector = tech.area("vector_unit", {"lanes": design.vector_lanes})
+        parts.append(Part("vector_unit", 1, vector.area_um2, vector.leakage_uw, None, vector.row))
+    for name, sram in design.buffers.items():
+        figures = _sram(design, name, tech)
         parts.append(Part(name, sram.banks, figures.area_um2, figures.leakage_uw * sram.banks, None, figures.row))
     if not parts:
         raise DesignError("the design has no parts")

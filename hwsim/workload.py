@@ -38,6 +38,7 @@ class MatmulLayer:
         assumed: what is assumed because no tensor or calibration was given; empty otherwise.
         repeat: how often the layer runs, each time with other activations and weights like these.
         dynamic: the second operand is made at run time (attention): no weights.
+        together: so many of the repetitions belong to one layer of the model (the heads of attention).
     """
 
     name: str
@@ -53,6 +54,7 @@ class MatmulLayer:
     assumed: str = ""
     repeat: int = 1
     dynamic: bool = False
+    together: int = 1
 
     @property
     def matmuls(self) -> int:
@@ -207,8 +209,7 @@ def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
         activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
         activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
         assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
-        dynamic=isinstance(operator, DynamicMatmul),
-        sum_shift=operator.quantizer.sum_shift,
+        dynamic=isinstance(operator, DynamicMatmul), together=repeat, sum_shift=operator.quantizer.sum_shift,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The array generator: one for all datapaths (docs/hardware.md is its specification)."""
+"""The output-stationary array, for all datapaths, and the streams of any (docs/hardware.md)."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ RESULTS = "o_results"
 
 
 def stream_layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
-    """The payload layout of each stream of the array, inputs and results."""
+    """The payload layout of each stream of the array of any dataflow, inputs and results."""
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
     return {
         "i_activations": streams.activations(datapath, array),
@@ -68,6 +68,7 @@ class PeArray(Component):
         m.d.comb += [
             feeder.weights.eq(queue.weights),
             feeder.advance.eq(control.advance),
+            feeder.restart.eq(feeder.last),
             control.last_in_step.eq(feeder.last),
             control.last_in_group.eq(queue.last_in_group),
             control.last_in_tile.eq(queue.last_in_tile),

@@ -43,8 +43,9 @@ class Feeder(Component):
     Members:
         weights: the step's beat.
         advance: per sync domain, the cycle counts; the domain does not stand still.
+        restart: per sync domain, with it another step follows: nothing in lock-step with it has a term left.
         operands: one per column.
-        last: per sync domain, this is the step's last cycle.
+        last: per sync domain, these weights have no term left after this one.
     """
 
     EXTRA: dict[str, Shape] = {"terms": unsigned(5)}
@@ -61,6 +62,7 @@ class Feeder(Component):
             {
                 "weights": In(streams.weights(datapath, array, self.EXTRA)),
                 "advance": In(datapath.sync_domains(array)),
+                "restart": In(datapath.sync_domains(array)),
                 "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
                 "last": Out(datapath.sync_domains(array)),
             }
@@ -97,7 +99,7 @@ class Feeder(Component):
         position = Signal.like(done)
         m.d.comb += [position.eq(self.weights.terms - 1 - done), self.last.eq(position == 0)]
         with m.If(self.advance):
-            m.d.sync += done.eq(Mux(self.last, 0, done + 1))
+            m.d.sync += done.eq(Mux(self.restart, 0, done + 1))
         return done, position
 
     def _common_position(self, m: Module, done: Value, position: Value) -> None:
@@ -122,7 +124,7 @@ class Feeder(Component):
         more: list[list[Value]] = [[] for _ in self.operands]
         for i, (c, weight, lane) in enumerate(self._lanes()):
             d = c % len(self.last)
-            inputs = {"weight": weight, "used": used, "advance": self.advance[d], "restart": self.last[d]}
+            inputs = {"weight": weight, "used": used, "advance": self.advance[d], "restart": self.restart[d]}
             recoder = place(m, platform, f"recoder_{i}", Recoder, (self._datapath,), inputs)
             m.d.comb += lane.eq(recoder.term)
             more[c].append(recoder.more)

@@ -22,6 +22,7 @@ class Feeder(Component):
     Members:
         weights: the step's beat.
         advance: the cycle counts; the array does not stand still.
+        restart: with it, another step follows.
         operands: one per column.
         last: this is the step's last cycle; always.
     """
@@ -39,6 +40,7 @@ class Feeder(Component):
             {
                 "weights": In(streams.weights(datapath, array, self.EXTRA)),
                 "advance": In(1),
+                "restart": In(1),
                 "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
                 "last": Out(1),
             }
@@ -62,14 +64,13 @@ class Dot(Component):
     """
 
     def __init__(self, datapath: Mac) -> None:
-        bits = datapath.weight_bits + datapath.activation_bits + (datapath.lanes - 1).bit_length()
         super().__init__(
             {
                 "activations": In(data.ArrayLayout(signed(datapath.activation_bits), datapath.lanes)),
                 "operand": In(operand(datapath)),
                 "advance": In(1),
                 "last": In(1),
-                "step": Out(signed(bits)),
+                "step": Out(signed(datapath.step_bits)),
             }
         )
 

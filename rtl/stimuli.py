@@ -4,6 +4,7 @@ What each stream carries, and in which order, is in docs/hardware.md.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,7 +15,7 @@ from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer, requantize
-from rtl import beats
+from rtl import beats, stationary_beats
 from rtl.array import RESULTS, stream_layouts
 from rtl.pe import implementation
 
@@ -50,11 +51,16 @@ class Stimuli:
 
 def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
     """The beats of ``matmul`` on every stream of the array, results and cycles by the simulator."""
-    plan = _Plan.make(datapath, array, matmul)
+    plan = Plan.make(datapath, array, matmul)
     parts = {
         "i_activations": _activations, "i_weights": _weights, "i_scales": _scales,
         "i_quantizers": _quantizers, RESULTS: _results,
     }  # fmt: skip
+    if array.weight_stationary:
+        parts |= {
+            "i_activations": stationary_beats.activations, "i_weights": stationary_beats.weights,
+            "i_scales": stationary_beats.scales,
+        }  # fmt: skip
     stats = datapath.stats(matmul.w, array)
     cycles = int(datapath.cycles(matmul.shape, stats.values, datapath.params(array)))
     return Stimuli(
@@ -64,30 +70,30 @@ def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class _Plan:
-    """The tiles in order, and which k each lane of each step takes (K: none)."""
+class Plan:
+    """The tiles in order."""
 
     datapath: IntegerDatapath
     array: Array
     matmul: Matmul
     m_tile: np.ndarray  # int[T]
     n_tile: np.ndarray  # int[T]
-    rows: np.ndarray  # int[T], rows to drain
-    index: np.ndarray  # int[steps, lanes]
-    last_in_group: np.ndarray  # bool[steps]
+    rows: np.ndarray  # int[T], of M
 
     @classmethod
-    def make(cls, datapath: IntegerDatapath, array: Array, matmul: Matmul) -> "_Plan":
-        m, n, k, group_size, m_outer = (int(each) for each in matmul.shape)
-        tiles = list(mapping.tiles(m, n, array, bool(m_outer)))
-        index, last = steps(k, group_size, datapath.lanes)
+    def make(cls, datapath: IntegerDatapath, array: Array, matmul: Matmul) -> "Plan":
+        tiles = list(mapping.tiles(len(matmul.x), matmul.w.n, array, matmul.m_outer))
         return cls(
             datapath=datapath, array=array, matmul=matmul,
-            m_tile=np.array([tile.m0 // array.rows for tile in tiles]),
+            m_tile=np.array([tile.m0 // array.tile_rows for tile in tiles]),
             n_tile=np.array([tile.n0 // array.cols for tile in tiles]),
             rows=np.array([tile.m1 - tile.m0 for tile in tiles]),
-            index=index, last_in_group=last,
         )  # fmt: skip
+
+    @functools.cached_property
+    def steps(self) -> tuple[np.ndarray, np.ndarray]:
+        """`steps` of the matmul, output-stationary."""
+        return steps(self.matmul.w.k, self.matmul.w.group_size, self.datapath.lanes)
 
     def columns(self, values: np.ndarray, missing: int = 0) -> np.ndarray:
         """[n_tiles, cols, ...] of ``values`` [N, ...]."""
@@ -118,26 +124,28 @@ def _blocks(values: np.ndarray, size: int, missing: int = 0) -> np.ndarray:
     return padded.reshape(-1, size, *values.shape[1:])
 
 
-def _by_step(plan: _Plan, values: np.ndarray, size: int) -> np.ndarray:
+def _by_step(plan: Plan, values: np.ndarray, size: int) -> np.ndarray:
     """[blocks * steps, size, lanes] of values [outputs, K]."""
-    lanes = np.pad(values, ((0, 0), (0, 1)))[:, plan.index]
+    index, _ = plan.steps
+    lanes = np.pad(values, ((0, 0), (0, 1)))[:, index]
     blocks = np.moveaxis(_blocks(lanes, size), 2, 1)
-    return blocks.reshape(-1, size, plan.index.shape[1])
+    return blocks.reshape(-1, size, index.shape[1])
 
 
-def _activations(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+def _activations(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     values = _by_step(plan, plan.matmul.x, plan.array.rows)
     return plan.per_tile(beats.pack(layout, {"values": values}), plan.m_tile)
 
 
-def _weights(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+def _weights(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     w = plan.matmul.w
     values = _by_step(plan, w.integers, plan.array.cols)
-    count = len(plan.last_in_group)
+    _, last_in_group = plan.steps
+    count = len(last_in_group)
     blocks = len(values) // count
     fields = {
         "values": values,
-        "last_in_group": np.tile(plan.last_in_group, blocks),
+        "last_in_group": np.tile(last_in_group, blocks),
         "last_in_tile": np.tile(np.arange(count) == count - 1, blocks),
     }
     for name, value in implementation(plan.datapath).Feeder.extra(plan.datapath, w).items():
@@ -145,7 +153,7 @@ def _weights(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
     return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
 
 
-def _scales(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+def _scales(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     w = plan.matmul.w
     offset = np.zeros_like(w.scale) if w.offset is None else w.offset
     fields = {
@@ -155,7 +163,7 @@ def _scales(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
     return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
 
 
-def _quantizers(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+def _quantizers(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     quantizer = plan.matmul.quantizer
     tiles = len(plan.rows)
     fields = {
@@ -171,7 +179,7 @@ def _quantizers(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
     return beats.pack(layout, fields)
 
 
-def _results(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
+def _results(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     matmul, quantizer = plan.matmul, plan.matmul.quantizer
     sums = plan.datapath.matmul(matmul.x, matmul.w)
     results = requantize(sums, quantizer, plan.datapath.overflow)
@@ -179,5 +187,5 @@ def _results(plan: _Plan, layout: data.StructLayout) -> np.ndarray:
     columns = plan.columns(results.T, missing)
     tile = np.repeat(np.arange(len(plan.rows)), plan.rows)
     row = np.arange(len(tile)) - np.repeat(np.cumsum(plan.rows) - plan.rows, plan.rows)
-    values = columns[plan.n_tile[tile], :, plan.m_tile[tile] * plan.array.rows + row]
+    values = columns[plan.n_tile[tile], :, plan.m_tile[tile] * plan.array.tile_rows + row]
     return beats.pack(layout, {"values": values, "last": row == plan.rows[tile] - 1})

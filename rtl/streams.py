@@ -1,4 +1,7 @@
-"""The array's streams: payload layouts, in the order and widths of docs/hardware.md."""
+"""The array's streams: payload layouts, in the order and widths of docs/hardware.md.
+
+Where the dataflows differ, ``array.dataflow`` says which layout it is.
+"""
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
@@ -13,19 +16,21 @@ Layout = data.StructLayout
 def activations(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
     """One step: rows x lanes activations."""
     row = data.ArrayLayout(signed(datapath.activation_bits), datapath.lanes)
-    return data.StructLayout({"values": data.ArrayLayout(row, array.rows)})
+    place = ("last_in_pass", "first_slice", "last_slice") if array.weight_stationary else ()
+    return data.StructLayout({"values": data.ArrayLayout(row, array.rows), **dict.fromkeys(place, 1)})
 
 
 def weights(datapath: IntegerDatapath, array: Array, extra: dict[str, unsigned] | None = None) -> data.StructLayout:
-    """One step: cols x lanes weights and where the step stands; ``extra`` run-time fields of a datapath."""
+    """One step, or one array row of a slice: cols x lanes weights; ``extra`` run-time fields of a datapath."""
     column = data.ArrayLayout(signed(datapath.weight_bits), datapath.lanes)
+    ends = ("last_in_slice",) if array.weight_stationary else ("last_in_group", "last_in_tile")
     return data.StructLayout(
-        {"values": data.ArrayLayout(column, array.cols), "last_in_group": 1, "last_in_tile": 1, **(extra or {})}
+        {"values": data.ArrayLayout(column, array.cols), **dict.fromkeys(ends, 1), **(extra or {})}
     )
 
 
 def scales(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
-    """One group: scale and offset per column, as far as the datapath has them."""
+    """One group or slice: scale and offset per column, as far as the datapath has them."""
     fields = {}
     if datapath.scale_bits:
         fields["scale"] = data.ArrayLayout(signed(datapath.scale_bits), array.cols)
@@ -35,7 +40,7 @@ def scales(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
 
 
 def quantizers(array: Array) -> data.StructLayout:
-    """One tile: what the requantizers need, and how many rows to drain."""
+    """One tile: what the requantizers need, and output-stationary how many rows to drain."""
     column = data.StructLayout({"bias": signed(RESULT_BITS), "multiplier": 31, "shift": 6, "invert": 1})
     return data.StructLayout(
         {
@@ -43,7 +48,7 @@ def quantizers(array: Array) -> data.StructLayout:
             "low": signed(RESULT_BITS),
             "high": signed(RESULT_BITS),
             "threshold": 1,
-            "rows": range(array.rows + 1),
+            **({} if array.weight_stationary else {"rows": range(array.rows + 1)}),
         }
     )
 

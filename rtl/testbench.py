@@ -12,7 +12,8 @@ from hwsim.files import write_atomically
 from hwsim.integer import IntegerDatapath
 from hwsim.network import Network
 from rtl import harness, layers, stimuli, verilog
-from rtl.array import PeArray, stream_layouts
+from rtl.array import stream_layouts
+from rtl.generator import generate
 from rtl.stimuli import RESULTS, Matmul
 
 ARRAY = "pe_array"
@@ -42,7 +43,7 @@ def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: S
     depths = {name: sum(len(job.stimuli.streams[name]) for job in jobs) for name in layouts}
     harness.write_jobs(out, layouts, jobs)
     texts = {
-        f"{ARRAY}.v": verilog.emit(PeArray(datapath, array), ARRAY),
+        f"{ARRAY}.v": verilog.emit(generate(datapath, array), ARRAY),
         "harness.v": harness.modules() + "\n" + harness.top(layouts, ARRAY, depths, len(jobs) + 1),
         "testbench.v": TESTBENCH.format(array=ARRAY, jobs=len(jobs), rows=depths[RESULTS]),
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from amaranth.sim import Simulator
 
 from rtl import beats
-from rtl.array import PeArray
+from rtl.generator import AnyArray
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims.outcome import Outcome
@@ -17,7 +17,7 @@ PATIENCE = 1024
 """Cycles without any transfer after which a job is given up."""
 
 
-def replay(component: PeArray, jobs: Sequence[Job], waves: str | None = None) -> list[Outcome]:
+def replay(component: AnyArray, jobs: Sequence[Job], waves: str | None = None) -> list[Outcome]:
     """One outcome per job; ``waves`` names a VCD file to write."""
     outcomes: list[Outcome] = []
 
@@ -98,7 +98,7 @@ class _Sink:
 class _Replay:
     """One job."""
 
-    def __init__(self, ctx, component: PeArray, job: Job) -> None:
+    def __init__(self, ctx, component: AnyArray, job: Job) -> None:
         self._ctx = ctx
         noise = random.Random(job.seed)
 

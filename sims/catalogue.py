@@ -5,6 +5,7 @@ its random workloads are drawn from its name.
 """
 
 import dataclasses
+import functools
 import random
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,8 +23,10 @@ from sims.workloads import KINDS, random_matmul
 
 DRAWN = {"mac": 17, "bit_serial": 30}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
+STATIONARY_DRAWN = 8
+"""The same, weight-stationary."""
 QUICK_DRAWN = 3
-"""How many of them `make test` runs."""
+"""How many of each `make test` runs."""
 ROUNDS = {"verilator": 3, "amaranth": 1}
 """How often each kind of workload is drawn."""
 
@@ -72,12 +75,7 @@ def find(name: str) -> Configuration:
 
 
 def _mac() -> Iterator[Configuration]:
-    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
-        return Configuration(
-            name=f"mac-{name}", datapath=Mac(**fields), array=Array(rows=rows, cols=cols),
-            engine="verilator", quick=quick, network=name == "network",
-        )  # fmt: skip
-
+    on_verilator = functools.partial(_on_verilator, Mac)
     yield on_verilator("network", 8, 8, quick=True, lanes=8)
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **SATURATING)
     yield on_verilator("offsets", 5, 7, quick=True, lanes=3, offset_bits=8)
@@ -86,18 +84,20 @@ def _mac() -> Iterator[Configuration]:
     yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4)
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=4, activation_bits=4)
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2)
-    yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS)
     yield on_verilator("large", 8, 16, lanes=16)
-    yield from _drawn("mac", Mac)
+    yield from _drawn(Mac)
+    yield on_verilator("stationary-network", 8, 8, 96, quick=True, lanes=8)
+    yield on_verilator("stationary-offsets", 5, 7, 6, quick=True, lanes=3, offset_bits=8)
+    yield on_verilator("stationary-single", 1, 1, 1, lanes=1)
+    yield on_verilator("stationary-no-scale", 4, 8, 16, lanes=4, scale_bits=0)
+    yield on_verilator("stationary-tall", 16, 2, 5, lanes=2, weight_bits=4)
+    yield on_verilator("stationary-wide-operands", 3, 4, 9, **WIDE_OPERANDS)
+    yield from _drawn(Mac, stationary=True)
 
 
 def _bit_serial() -> Iterator[Configuration]:
-    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
-        return Configuration(
-            name=f"bit_serial-{name}", datapath=BitSerial(**fields), array=Array(rows=rows, cols=cols),
-            engine="verilator", quick=quick, network=name == "network",
-        )  # fmt: skip
-
+    on_verilator = functools.partial(_on_verilator, BitSerial)
     twos = {"scheme": "twos_complement"}
     yield on_verilator("network", 8, 8, quick=True, lanes=8, skip="zero")
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, **twos, **SATURATING)
@@ -107,12 +107,20 @@ def _bit_serial() -> Iterator[Configuration]:
     yield on_verilator("tall", 16, 2, lanes=2, weight_bits=4, **twos)
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=5, activation_bits=4, skip="zero")
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, skip="zero")
-    yield on_verilator("wide-operands", 3, 4, lanes=4, activation_bits=16, scale_bits=16, offset_bits=16)
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS)
     yield on_verilator("large", 8, 16, lanes=16, skip="zero")
-    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4)
+    yield on_verilator("run-ahead", 8, 8, quick=True, lanes=8, scheme="naf", skip="zero", fifo_depth=4, weight_bits=20)
     yield on_verilator("bitmod", 8, 8, lanes=4, scheme="naf", weight_bits=6, dequantization="serial")
     yield on_verilator("minifloat", 4, 4, quick=True, lanes=4, scheme="naf", skip="zero", weight_bits=19)
-    yield from _drawn("bit_serial", BitSerial, _draw_bit_serial)
+    yield from _drawn(BitSerial, _draw_bit_serial)
+    yield on_verilator("stationary-network", 8, 8, 96, quick=True, lanes=8, skip="zero")
+    yield on_verilator("stationary-offsets", 5, 7, 6, quick=True, lanes=3, offset_bits=8, skip="zero", **twos)
+    yield on_verilator("stationary-single", 1, 1, 1, lanes=1)
+    yield on_verilator("stationary-no-scale", 4, 8, 16, lanes=4, scale_bits=0, skip="zero")
+    yield on_verilator("stationary-tall", 16, 2, 5, lanes=2, weight_bits=4, **twos)
+    yield on_verilator("stationary-wide-operands", 3, 4, 9, **WIDE_OPERANDS)
+    yield on_verilator("stationary-minifloat", 4, 4, 8, lanes=4, scheme="naf", skip="zero", weight_bits=19)
+    yield from _drawn(BitSerial, _draw_lock_step, stationary=True)
 
 
 def _draw_bit_serial(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +137,26 @@ def _draw_bit_serial(draw: random.Random, fields: dict[str, Any]) -> dict[str, A
     }
 
 
+def _draw_lock_step(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """The same without what needs sums that stay in the PEs."""
+    return _draw_bit_serial(draw, fields) | {"fifo_depth": 1, "dequantization": "parallel"}
+
+
+def _on_verilator(
+    datapath: type[IntegerDatapath], name: str, rows: int, cols: int, accumulator_rows: int = 0, *,
+    quick: bool = False, **fields: object,
+) -> Configuration:  # fmt: skip
+    """Weight-stationary if there are accumulator rows."""
+    array = Array(rows=rows, cols=cols)
+    if accumulator_rows:
+        array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=accumulator_rows)
+    return Configuration(
+        name=f"{datapath.name()}-{name}", datapath=datapath(**fields), array=array,
+        engine="verilator", quick=quick, network=name in ("network", "run-ahead", "stationary-network"),
+    )  # fmt: skip
+
+
+WIDE_OPERANDS = {"lanes": 4, "activation_bits": 16, "scale_bits": 16, "offset_bits": 16}
 SATURATING = {
     "overflow": "saturate", "accumulator_bits": 20, "group_accumulator_bits": 16, "offset_bits": 4,
 }  # fmt: skip
@@ -140,14 +168,14 @@ def _no_more(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drawn(
-    prefix: str,
     datapath: type[IntegerDatapath],
     more: Callable[[random.Random, dict[str, Any]], dict[str, Any]] = _no_more,
+    stationary: bool = False,
 ) -> Iterator[Configuration]:
     """Small arrays with parameters drawn at random, for Amaranth's simulator; ``more`` draws what others lack."""
-    for number in range(DRAWN[prefix]):
+    for number in range(STATIONARY_DRAWN if stationary else DRAWN[datapath.name()]):
         draw = random.Random(number)
-        saturates = draw.random() < 0.4
+        saturates = draw.random() < 0.4 and not stationary
         fields = {
             "lanes": draw.randint(1, 6),
             "weight_bits": draw.randint(2, 8),
@@ -160,7 +188,11 @@ def _drawn(
         }
         fields |= more(draw, fields)
         array = Array(rows=draw.randint(1, 4), cols=draw.randint(1, 4))
+        kind = "drawn"
+        if stationary:
+            kind = "stationary-drawn"
+            array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=draw.randint(1, 6))
         yield Configuration(
-            name=f"{prefix}-drawn-{number:02}", datapath=datapath(**fields), array=array,
+            name=f"{datapath.name()}-{kind}-{number:02}", datapath=datapath(**fields), array=array,
             engine="amaranth", quick=number < QUICK_DRAWN,
         )  # fmt: skip

@@ -3,19 +3,19 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, connect, flipped
 
-from rtl.array import PeArray
+from rtl.generator import AnyArray
 
 FAULTS = ("drops_valid", "changes_payload", "sends_more")
 
 
 class Faulty(Component):
-    """A `PeArray` whose results are right but not well behaved.
+    """An array whose results are right but not well behaved.
 
     ``drops_valid``: every other cycle there is no result; ``changes_payload``: a result is only right
     while it is taken; ``sends_more``: the last row of a tile is offered twice.
     """
 
-    def __init__(self, array: PeArray, fault: str) -> None:
+    def __init__(self, array: AnyArray, fault: str) -> None:
         self._inner = array
         self._fault = fault
         super().__init__(array.signature)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from rtl.array import PeArray
+from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, verilator_engine
@@ -24,6 +24,7 @@ class Row:
 
     design: str
     datapath: str
+    dataflow: str
     engine: str
     workload: str
     vectors: int
@@ -56,7 +57,7 @@ def replay(configuration: Configuration, jobs: Sequence[Job], where: Path, waves
     where.mkdir(parents=True, exist_ok=True)
     if configuration.engine == "amaranth":
         waveform = str(where / "dump.vcd") if waves else None
-        return amaranth_engine.replay(PeArray(datapath, array), jobs, waveform)
+        return amaranth_engine.replay(generate(datapath, array), jobs, waveform)
     build = verilator_engine.build(datapath, array, waves)
     return verilator_engine.replay(build, datapath, array, jobs, where)
 
@@ -69,10 +70,10 @@ def folder(configuration: Configuration) -> Path:
 def row(configuration: Configuration, workload: str, job: Job, outcome: Outcome) -> Row:
     """The table's row of one job."""
     return Row(
-        design=configuration.name, datapath=configuration.datapath.name(), engine=configuration.engine,
-        workload=workload, vectors=len(job.stimuli.streams[RESULTS]), mismatches=outcome.mismatches,
-        rule_violations=outcome.violations, rtl_cycles=outcome.cycles, sim_cycles=job.stimuli.cycles,
-        stalled=job.stall > 0, seed=job.seed,
+        design=configuration.name, datapath=configuration.datapath.name(), dataflow=configuration.array.dataflow,
+        engine=configuration.engine, workload=workload, vectors=len(job.stimuli.streams[RESULTS]),
+        mismatches=outcome.mismatches, rule_violations=outcome.violations, rtl_cycles=outcome.cycles,
+        sim_cycles=job.stimuli.cycles, stalled=job.stall > 0, seed=job.seed,
     )  # fmt: skip
 
 

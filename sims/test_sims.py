@@ -14,7 +14,8 @@ from hwsim.design import Design
 from hwsim.errors import FormatError
 from hwsim.simulation import simulate
 from rtl import harness, stimuli, verilog
-from rtl.array import PeArray, stream_layouts
+from rtl.array import stream_layouts
+from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, networks, runner, verilator_engine
@@ -23,8 +24,8 @@ from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
 QUICK = [each for each in catalogue() if each.quick]
-ENGINES = [find("mac-saturating"), find("mac-drawn-00")]
-"""One configuration per engine."""
+ENGINES = [find(name) for name in ("mac-saturating", "mac-drawn-00", "mac-stationary-drawn-00")]
+"""One configuration per engine, and one of the other dataflow."""
 
 
 def names(configuration: Configuration) -> str:
@@ -59,13 +60,23 @@ def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
 def test_catalogue_is_wide_enough():
     for datapath in ("mac", "bit_serial"):
         chosen = [each for each in catalogue() if each.datapath.name() == datapath]
-        assert len({(each.datapath, each.array) for each in chosen}) >= 25
         assert sum(each.engine == "verilator" for each in chosen) >= 8
         assert sum(each.quick for each in chosen) >= 5
-        assert {each.engine for each in chosen if each.quick} == {"verilator", "amaranth"}
-        (network,) = [each for each in chosen if each.network]
-        assert network.quick
-        assert (network.array.rows, network.array.cols, network.datapath.lanes) == (8, 8, 8)
+        for stationary in (False, True):
+            same = [each for each in chosen if each.array.weight_stationary == stationary]
+            assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
+            assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
+            whole = [each for each in same if each.network]
+            assert whole
+            for each in whole:
+                assert each.quick
+                assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+def test_every_network_runs_bit_serially():
+    whole = [each for each in catalogue() if each.network and each.datapath.name() == "bit_serial"]
+    designs = [Design(datapath=each.datapath, array=each.array) for each in whole]
+    assert {name for design in designs for name in networks.runnable(design)} == set(digits.NAMES)
 
 
 def a_job(configuration: Configuration, stall: int = 0) -> Job:
@@ -117,30 +128,35 @@ def test_beats_left_over_break_a_rule(configuration, tmp_path):
 
 
 SMALL = Array(rows=2, cols=2)
+STATIONARY = Array(rows=2, cols=2, dataflow="weight_stationary", accumulator_rows=3)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("engine", ["verilator", "amaranth"])
-def test_broken_stream_rules_are_noticed(engine, fault, tmp_path):
+@pytest.mark.parametrize(
+    ("engine", "array"), [("verilator", SMALL), ("amaranth", SMALL), ("amaranth", STATIONARY)],
+    ids=lambda value: getattr(value, "dataflow", value),
+)  # fmt: skip
+def test_broken_stream_rules_are_noticed(engine, array, fault, tmp_path):
     datapath = Mac(lanes=2, weight_bits=4, scale_bits=0)
-    matmul = random_matmul("ragged", datapath, SMALL, seed=5)
-    job = Job(stimuli=stimuli.stimuli(datapath, SMALL, matmul), stall=128)
-    broken = Faulty(PeArray(datapath, SMALL), fault)
+    matmul = random_matmul("ragged", datapath, array, seed=5)
+    job = Job(stimuli=stimuli.stimuli(datapath, array, matmul), stall=128)
+    broken = Faulty(generate(datapath, array), fault)
     if engine == "amaranth":
         (outcome,) = amaranth_engine.replay(broken, [job])
     else:
-        build = verilator_engine.build_harness(broken, stream_layouts(datapath, SMALL))
-        (outcome,) = verilator_engine.replay(build, datapath, SMALL, [job], tmp_path)
+        build = verilator_engine.build_harness(broken, stream_layouts(datapath, array))
+        (outcome,) = verilator_engine.replay(build, datapath, array, [job], tmp_path)
     assert outcome.violations > 0
 
 
+@pytest.mark.parametrize("array", [SMALL, STATIONARY], ids=lambda array: array.dataflow)
 @pytest.mark.parametrize("datapath", [Mac(lanes=2), BitSerial(lanes=2, skip="zero")], ids=lambda d: d.name())
-def test_stream_rules_cycle_by_cycle(datapath, tmp_path):
-    layouts = stream_layouts(datapath, SMALL)
-    matmul = random_matmul("ragged", datapath, SMALL, seed=6)
-    harness.write_jobs(tmp_path, layouts, [Job(stimuli=stimuli.stimuli(datapath, SMALL, matmul))])
+def test_stream_rules_cycle_by_cycle(datapath, array, tmp_path):
+    layouts = stream_layouts(datapath, array)
+    matmul = random_matmul("ragged", datapath, array, seed=6)
+    harness.write_jobs(tmp_path, layouts, [Job(stimuli=stimuli.stimuli(datapath, array, matmul))])
     ports = ["clk", "rst", *(f"{name}__{part}" for name in layouts for part in ("payload", "valid", "ready"))]
-    rtl = verilog.emit(PeArray(datapath, SMALL), "array")
+    rtl = verilog.emit(generate(datapath, array), "array")
     build = verilator_engine.compile_verilog({"array.v": rtl}, "array", ports)
     results = verilator_engine.run_bench(
         build, f"bench_{datapath.name()}", tmp_path, "keeps_stream_rules", {"VECTORS": str(tmp_path)}

@@ -23,7 +23,8 @@ from cocotb_tools.runner import get_runner
 from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 from rtl import harness, stimuli, verilog
-from rtl.array import PeArray, stream_layouts
+from rtl.array import stream_layouts
+from rtl.generator import generate
 from sims import toolchain
 from sims.outcome import Outcome
 
@@ -50,7 +51,7 @@ class Build:
 
 def build(datapath: IntegerDatapath, array: Array, waves: bool = False) -> Build:
     """The harness around the array of ``datapath``, compiled unless it already was."""
-    return build_harness(PeArray(datapath, array), stream_layouts(datapath, array), waves)
+    return build_harness(generate(datapath, array), stream_layouts(datapath, array), waves)
 
 
 def build_harness(component: Component, layouts: Mapping[str, data.StructLayout], waves: bool = False) -> Build:

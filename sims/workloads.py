@@ -32,10 +32,16 @@ class Shape:
     group_size: int
 
 
+def _at_once(datapath: IntegerDatapath, array: Array) -> int:
+    """The k that a step takes."""
+    return datapath.lanes * (array.rows if array.weight_stationary else 1)
+
+
 def _shape(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
-    k = int(rng.integers(1, 8 * datapath.lanes + 8))
+    steps = 3 if array.weight_stationary else 8
+    k = int(rng.integers(1, steps * _at_once(datapath, array) + 8))
     return Shape(
-        m=int(rng.integers(1, MAX_TILES * array.rows + 1)),
+        m=int(rng.integers(1, MAX_TILES * array.tile_rows + 1)),
         n=int(rng.integers(1, MAX_TILES * array.cols + 1)),
         k=k,
         group_size=int(rng.integers(1, k + 2)),
@@ -47,25 +53,23 @@ def _one_row(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) 
 
 
 def _one_step(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
-    k = int(rng.integers(1, datapath.lanes + 1))
+    k = int(rng.integers(1, _at_once(datapath, array) + 1))
     return dataclasses.replace(_shape(rng, datapath, array), k=k, group_size=k)
 
 
 def _drain_bound(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
     k = datapath.lanes * max(1, array.rows // 3)
-    return Shape(m=3 * array.rows, n=2 * array.cols, k=k, group_size=k)
+    return Shape(m=3 * array.tile_rows, n=2 * array.cols, k=k, group_size=k)
 
 
 def _ragged(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
-    return Shape(
-        m=2 * array.rows + 1, n=2 * array.cols + 1,
-        k=5 * datapath.lanes + 1, group_size=2 * datapath.lanes + 1,
-    )  # fmt: skip
+    at_once = _at_once(datapath, array)
+    return Shape(m=2 * array.tile_rows + 1, n=2 * array.cols + 1, k=5 * at_once + 1, group_size=2 * at_once + 1)
 
 
 def _long(rng: np.random.Generator, datapath: IntegerDatapath, array: Array) -> Shape:
     k = int(rng.integers(100, 200))
-    return Shape(m=2 * array.rows, n=array.cols + 1, k=k, group_size=int(rng.integers(8, 64)))
+    return Shape(m=2 * array.tile_rows, n=array.cols + 1, k=k, group_size=int(rng.integers(8, 64)))
 
 
 def _uniform(rng: np.random.Generator, size: tuple[int, int], bits: int) -> np.ndarray:

@@ -87,7 +87,7 @@ def test_the_command_writes_a_table_that_simulate_takes_and_continues_it(design,
     assert characterize(design, out, "--json") == 0
     events = json.loads(capsys.readouterr().out)["events"]
     table = load(str(out))
-    parameters = SMALL.pe_parameters()
+    parameters = SMALL.pe_parameters(Array(rows=4, cols=4))
     found = table.energy("mac.pe", "multiply", parameters, ("activation_zero_fraction", "activation_toggle_rate"))
     assert found.e0_pj == pytest.approx(events[0]["pj"], rel=1e-4)
     assert found.row.status == "measured"

@@ -85,9 +85,11 @@ def test_report_of_a_network(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert out == f"wrote {tmp_path / 'r.html'}\n"
 
 
-def test_rtl_writes_verilog(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("dataflow", ["output_stationary", "weight_stationary"])
+def test_rtl_writes_verilog(dataflow: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     design = tmp_path / "design.yaml"
-    design.write_text("datapath: {name: mac, lanes: 2}\narray: {rows: 2, cols: 2}\n")
+    array = f"{{rows: 2, cols: 2, dataflow: {dataflow}, accumulator_rows: 8}}"
+    design.write_text(f"datapath: {{name: mac, lanes: 2}}\narray: {array}\n")
     files = json.loads(run(capsys, "rtl", design, "--out", tmp_path / "rtl", "--json"))["files"]
     assert files == [str(tmp_path / "rtl" / "pe_array.v")]
     assert "module pe_array" in Path(files[0]).read_text()

@@ -8,46 +8,6 @@ import hwsim
 from hwsim.errors import FormatError
 from hwsim.packing import pack, unpack
 
-FORMATS = [
-    ("int2", {}),
-    ("int4", {}),
-    ("int4", {"group_size": 5}),
-    ("int8", {"group_size": 4, "pad": True}),
-    ("binary", {}),
-]
-weights = hnp.arrays(
-    np.float32,
-    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=10).map(lambda s: (s[0], s[1] * 5)),
-    elements=st.floats(-1e6, 1e6, width=32),
-)
-
-
-@pytest.mark.parametrize(("name", "params"), FORMATS)
-@given(w=weights)
-def test_every_value_is_the_nearest_on_its_groups_grid(name, params, w):
-    q = hwsim.quantize(w, name, **params)
-    decoded = q.dequantize().astype(np.float64)
-    scale = q.scale[:, q.group_index].astype(np.float64)
-    grid = scale[:, :, None] * np.sort(q.codebook.values[0])
-    if name == "binary":
-        assert ((decoded >= 0) == (w >= 0)).all()
-        return
-    nearest = np.abs(grid - w.astype(np.float64)[:, :, None]).min(axis=2)
-    assert (np.abs(decoded - w) <= nearest + 1e-6 * scale * 128).all()
-
-
-@pytest.mark.parametrize(("name", "params"), FORMATS)
-@given(w=weights)
-def test_lowering_changes_values_by_no_more_than_it_records(name, params, w):
-    q = hwsim.quantize(w, name, **params)
-    low = hwsim.lower(q)
-    before, after = q.dequantize().astype(np.float64), low.dequantize().astype(np.float64)
-    largest = np.maximum(np.abs(before).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    assert low.lowered
-    assert np.abs(low.scale).max() <= 127
-    assert (np.abs(after - before) <= low.lowering_error * largest * (1 + 1e-9)).all()
-    assert hwsim.lower(low) is low
-
 
 def test_one_group_per_channel_lowers_exactly():
     w = np.random.default_rng(0).normal(size=(6, 30))
@@ -62,11 +22,11 @@ def test_codes_are_twos_complement_bits():
     assert q.integers.tolist() == [[7, -7, 1, -1]]
 
 
-@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("bits", range(1, 17))
 @given(data=st.data())
 def test_packing_round_trips_lsb_first(bits, data):
-    codes = data.draw(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20),
-                                 elements=st.integers(0, (1 << bits) - 1)))  # fmt: skip
+    shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=20))
+    codes = data.draw(hnp.arrays(np.uint8 if bits <= 8 else np.uint16, shape, elements=st.integers(0, (1 << bits) - 1)))
     packed = pack(codes, bits)
     n, k = codes.shape
     assert packed.shape == (n, -(-k * bits // 8))
@@ -74,6 +34,8 @@ def test_packing_round_trips_lsb_first(bits, data):
     for row, stored in zip(codes.tolist(), packed, strict=True):
         number = sum(code << (i * bits) for i, code in enumerate(row))
         assert int.from_bytes(stored.tobytes(), "little") == number
+    with pytest.raises(FormatError, match="are not"):
+        unpack(packed[:, 1:], bits, k)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +54,6 @@ def test_packing_round_trips_lsb_first(bits, data):
 def test_bad_input_is_refused_by_name(w, name, params, message):
     with pytest.raises(FormatError, match=message):
         hwsim.quantize(w, name, **params)
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_all_zero_and_non_contiguous_tensors_are_taken(dtype):
-    w = np.zeros((6, 8), dtype=dtype)[::2, ::2]
-    for name, params in (("int4", {}), ("int8", {"group_size": 2}), ("binary", {})):
-        q = hwsim.quantize(w, name, **params)
-        assert name == "binary" or not q.dequantize().any()
 
 
 @pytest.mark.parametrize("size", [1e-45, 2.66e-43, 1e-40, 1e-38, 1e37])

@@ -99,3 +99,11 @@ def test_a_tensor_is_no_network(path):
     hwsim.quantize(np.ones((2, 8)), "int4").save(path)
     with pytest.raises(NetworkError, match="network has unknown attribute 'qtensor'"):
         hwsim.Network.load(path)
+
+
+def test_values_beyond_float32_are_refused_when_decoded(path):
+    q = hwsim.quantize(np.ones((2, 8)), "int8")
+    metadata, tensors = qtensor_file.to_tensors(q)
+    write(path, metadata, tensors | {"channel_scale": np.full(2, 3e38, np.float32), "scale": tensors["scale"] * 0 + 9})
+    with pytest.raises(FormatError, match="beyond float32"):
+        hwsim.QTensor.load(path).dequantize()

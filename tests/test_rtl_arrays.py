@@ -12,7 +12,7 @@ from hwsim.formats.integer import codebook
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from hwsim.terms import SCHEMES
-from rtl.array import PeArray
+from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import Matmul, stimuli
 from sims.amaranth_engine import replay
@@ -61,7 +61,7 @@ def matmul(seed, datapath, shape, group_size, *, bits=None, m_outer=False, thres
 
 def check(datapath, array, *matmuls: Matmul, stall: int = 0) -> None:
     """Every result as the simulator's; unstalled also every cycle."""
-    component = PeArray(datapath, array)
+    component = generate(datapath, array)
     jobs = [Job(stimuli=stimuli(datapath, array, each), stall=stall, seed=seed) for seed, each in enumerate(matmuls)]
     for job, outcome in zip(jobs, replay(component, jobs), strict=True):
         cycles = outcome.cycles if stall else job.stimuli.cycles

@@ -13,15 +13,22 @@ from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from rtl import verilog
-from rtl.array import PeArray
+from rtl.generator import generate
 from sims import toolchain
 
-DATAPATHS = [Mac(lanes=2), BitSerial(lanes=2), BitSerial(lanes=2, skip="zero", offset_bits=4, overflow="saturate")]
+SMALL = Array(rows=2, cols=2)
+STATIONARY = Array(rows=2, cols=2, dataflow="weight_stationary", accumulator_rows=4)
+DESIGNS = [
+    (Mac(lanes=2), SMALL),
+    (BitSerial(lanes=2), SMALL),
+    (BitSerial(lanes=2, skip="zero", offset_bits=4, overflow="saturate"), SMALL),
+    (BitSerial(lanes=2, skip="zero", offset_bits=4), STATIONARY),
+]
 
 
-@pytest.fixture(params=DATAPATHS, ids=lambda datapath: f"{datapath.name()}-{datapath.overflow}")
+@pytest.fixture(params=DESIGNS, ids=lambda design: f"{design[0].name()}-{design[0].overflow}-{design[1].dataflow}")
 def folder(request, tmp_path):
-    (tmp_path / "pe_array.v").write_text(verilog.emit(PeArray(request.param, Array(rows=2, cols=2)), "pe_array"))
+    (tmp_path / "pe_array.v").write_text(verilog.emit(generate(*request.param), "pe_array"))
     return tmp_path
 
 

@@ -17,13 +17,14 @@ from sims.workloads import random_matmul
 
 DATAPATH = BitSerial(lanes=2, skip="zero")
 ARRAY = Array(rows=2, cols=3)
+STATIONARY = Array(rows=2, cols=3, dataflow="weight_stationary", accumulator_rows=4)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture(scope="module", params=[ARRAY, STATIONARY], ids=lambda array: array.dataflow)
+def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("vectors")
-    matmuls = [random_matmul(kind, DATAPATH, ARRAY, seed=1) for kind in ("ragged", "one_step", "long")]
-    files = write_matmuls(out, DATAPATH, ARRAY, matmuls)
+    matmuls = [random_matmul(kind, DATAPATH, request.param, seed=1) for kind in ("ragged", "one_step", "long")]
+    files = write_matmuls(out, DATAPATH, request.param, matmuls)
     assert all(file.stat().st_size for file in files)
     return out
 
@@ -45,15 +46,16 @@ def with_iverilog(folder):
     return ["vvp", "testbench"]
 
 
-def test_vectors_of_a_network_layer(tmp_path):
+@pytest.mark.parametrize("array", [ARRAY, STATIONARY], ids=lambda array: array.dataflow)
+def test_vectors_of_a_network_layer(array, tmp_path):
     network = digits.load("mlp_int8")
     images, _ = digits.held_out(network)
-    design = Design(datapath=DATAPATH, array=ARRAY)
+    design = Design(datapath=DATAPATH, array=array)
     files = write_vectors(tmp_path, network, "head", design, images[:3])
     written = {file.name: file.read_text() for file in files}
     assert set(written) >= {"pe_array.v", "harness.v", "testbench.v", "jobs.hex", "cycles.hex", "o_results.hex"}
     channels = network.shapes["head"][-1]
-    assert len(written["o_results.hex"].split()) == 3 * -(-channels // ARRAY.cols)
+    assert len(written["o_results.hex"].split()) == 3 * -(-channels // array.cols)
     with pytest.raises(NetworkError, match="did you mean 'head'"):
         write_vectors(tmp_path, network, "heat", design, images[:3])
 

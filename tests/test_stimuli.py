@@ -11,9 +11,11 @@ from rtl import beats, stimuli
 from rtl.array import stream_layouts
 from sims.catalogue import catalogue
 from sims.workloads import KINDS, random_matmul
-from tests import naive
+from tests import naive, naive_weight_stationary
 
-SMALL = [each for each in catalogue() if each.engine == "amaranth"]
+AMARANTH = [each for each in catalogue() if each.engine == "amaranth"]
+SMALL = [each for each in AMARANTH if not each.array.weight_stationary]
+STATIONARY = [each for each in AMARANTH if each.array.weight_stationary]
 LAYOUT = data.StructLayout(
     {
         "grid": data.ArrayLayout(data.ArrayLayout(signed(5), 3), 2),
@@ -68,11 +70,21 @@ def test_closed_cycle_formula_agrees_with_stepping(configuration):
     datapath, array = configuration.datapath, configuration.array
     for kind in KINDS:
         matmul = random_matmul(kind, datapath, array, seed=2)
-        steps = []
-        for tile in mapping.tiles(len(matmul.x), matmul.w.n, array, matmul.m_outer):
-            steps += naive.tile_steps(matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0)
-        expected = naive.array_cycles(steps, datapath.operand_depth, datapath.scale_latency)
-        assert stimuli.stimuli(datapath, array, matmul).cycles == expected, kind
+        assert stimuli.stimuli(datapath, array, matmul).cycles == stepped_cycles(datapath, array, matmul), kind
+
+
+def stepped_cycles(datapath, array, matmul) -> int:
+    sequence = []
+    for tile in mapping.tiles(len(matmul.x), matmul.w.n, array, matmul.m_outer):
+        if array.weight_stationary:
+            sequence += naive_weight_stationary.tile_passes(
+                matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0
+            )
+        else:
+            sequence += naive.tile_steps(matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0)
+    if array.weight_stationary:
+        return naive_weight_stationary.array_cycles(sequence)
+    return naive.array_cycles(sequence, datapath.operand_depth, datapath.scale_latency)
 
 
 @pytest.mark.parametrize("configuration", SMALL[::3], ids=lambda each: each.name)
@@ -110,6 +122,50 @@ def test_golden_rows_follow_from_the_input_beats(configuration):
             _drain(acc, next(quantizers), results, datapath.overflow)
             acc = np.zeros(shape, object)
     assert next(results, None) is None
+
+
+@pytest.mark.parametrize("configuration", STATIONARY[::3], ids=lambda each: each.name)
+def test_weight_stationary_golden_rows_follow_from_the_input_beats(configuration):
+    """Recomputes every result from the packed beats, by docs/hardware.md."""
+    datapath, array = configuration.datapath, configuration.array
+    matmul = random_matmul("ragged", datapath, array, seed=3)
+    answer = stimuli.stimuli(datapath, array, matmul)
+    layouts = stream_layouts(datapath, array)
+    waiting = {
+        name: [layouts[name].from_bits(bits) for bits in beats.to_ints(packed)]
+        for name, packed in answer.streams.items()
+    }
+
+    def take(name):
+        return waiting[name].pop(0)
+
+    buffer: dict[int, np.ndarray] = {}
+    while waiting["i_activations"]:
+        bank = np.zeros((array.rows, datapath.lanes, array.cols), object)
+        for row in range(array.rows):
+            beat = take("i_weights")
+            bank[row] = np.array([[int(v) for v in column] for column in beat["values"]], object).T
+            if beat["last_in_slice"]:
+                break
+        scales = take("i_scales") if datapath.scale_stage else None
+        s = np.array([int(scales["scale"][c]) if datapath.scale_bits else 1 for c in range(array.cols)], object)
+        z = np.array([int(scales["offset"][c]) if datapath.offset_bits else 0 for c in range(array.cols)], object)
+        constants, m, last = None, 0, False
+        while not last:
+            beat = take("i_activations")
+            x = np.array([[int(v) for v in row] for row in beat["values"]], object)
+            total = s * (x[:, :, None] * bank).sum(axis=(0, 1)) + z * x.sum()
+            buffer[m] = total + (0 if beat["first_slice"] else buffer[m])
+            last = bool(beat["last_in_pass"])
+            if beat["last_slice"]:
+                constants = take("i_quantizers") if constants is None else constants
+                row = take("o_results")
+                assert bool(row["last"]) == last
+                for c in range(array.cols):
+                    assert row["values"][c] == _result(int(buffer[m][c]), constants, c, "wrap")
+            m += 1
+        assert m <= array.accumulator_rows
+    assert not any(waiting.values())
 
 
 def _drain(acc, constants, results, mode):

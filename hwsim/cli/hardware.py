@@ -27,14 +27,14 @@ def rtl(design_name: str, out: Path, vectors: str | None, as_json: bool) -> None
     """
     try:
         from rtl import testbench, verilog
-        from rtl.array import PeArray
+        from rtl.generator import generate
     except ModuleNotFoundError as error:
         raise MissingExtraError("hwsim rtl", "rtl") from error
     design = inputs.design(design_name)
     if vectors is None:
         if not isinstance(design.datapath, IntegerDatapath):
             raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL")
-        text = verilog.emit(PeArray(design.datapath, design.array), MODULE)
+        text = verilog.emit(generate(design.datapath, design.array), MODULE)
         written = [out / f"{MODULE}.v"]
         write_atomically(written[0], text.encode())
     else:

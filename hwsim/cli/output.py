@@ -1,7 +1,7 @@
 """What commands print: JSON for machines, tables for people."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import click
 import pandas as pd
@@ -30,13 +30,14 @@ def print_line(text: str) -> None:
 
 
 def print_table(table: Table, title: str) -> None:
-    """A table on standard output, as wide as the terminal."""
+    """A table on standard output, as wide as the terminal: long cells are folded, names in the first column are not."""
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, emoji=False, width=PIPE_WIDTH)
     shown = rich.table.Table(title=title, title_justify="left", title_style="bold")
     for index, head in enumerate(table.heads):
-        shown.add_column(head, justify="right" if index in table.numbers else "left")
+        justify: Literal["left", "right"] = "right" if index in table.numbers else "left"
+        shown.add_column(head, justify=justify, overflow="fold", no_wrap=index == 0)
     for row in table.rows:
         shown.add_row(*row)
     console.print(shown)

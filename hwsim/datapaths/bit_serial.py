@@ -10,6 +10,7 @@ from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand
 from hwsim.errors import DesignError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
+from hwsim.kernels import weight_stationary
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,11 +56,30 @@ class BitSerial(IntegerDatapath):
         if self.serial_scale and (not self.scale_bits or self.offset_bits):
             raise DesignError("bit_serial: dequantization='serial' needs scale_bits > 0 and offset_bits = 0")
 
+    def check_array(self, array: Array) -> None:
+        """See `Datapath.check_array`: what works on a group while the next one runs needs its sum in the PE."""
+        super().check_array(array)
+        if array.weight_stationary and (self.fifo_depth > 1 or self.serial_scale):
+            raise DesignError(
+                f"bit_serial with fifo_depth={self.fifo_depth}, dequantization={self.dequantization!r} cannot run "
+                "weight_stationary; use fifo_depth=1 and dequantization='parallel', "
+                "or array.dataflow='output_stationary'"
+            )
+
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
-        counts = terms.count(w.integers, w.integer_bits, self.scheme)
         fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
-        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency)
+        if array.weight_stationary:
+            counts = terms.count(w.integers, w.integer_bits, self.scheme)
+            parts = weight_stationary.slices(w.k, w.group_size, array.rows, self.lanes)
+            lasts = weight_stationary.most_terms(counts, parts, array.cols)
+            if fixed:
+                lasts[:] = fixed
+            return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, kernels.total(counts)))
+        codes, tables, select = terms.of_codes(w, self.scheme)
+        values = kernels.stats(
+            codes, tables, select, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
+        )
         return Stats(values=values)
 
     def params(self, array: Array) -> np.ndarray:
@@ -86,11 +106,6 @@ class BitSerial(IntegerDatapath):
         return self.dequantization == "serial"
 
     @property
-    def step_bits(self) -> int:
-        """Width of the register that sums a step's terms exactly."""
-        return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
-
-    @property
     def serial_sum_bits(self) -> int:
         """Width of a group's sum times its scale, where an adder makes it bit by bit; else 0."""
         return (self.group_accumulator_bits + self.scale_bits) * self.serial_scale
@@ -101,25 +116,31 @@ class BitSerial(IntegerDatapath):
         held = self.group_accumulator_bits * self.serial_scale
         return super().register_bits + self.step_bits + self.serial_sum_bits + held
 
+    @property
+    def stationary_register_bits(self) -> int:
+        """See `IntegerDatapath.stationary_register_bits`, and the step's sum so far."""
+        return super().stationary_register_bits + self.step_bits
+
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: a step takes all terms, or at best one cycle if zeros are skipped."""
         cycles = terms.per_step(w, self.scheme) if self.skip == "none" else 1
         return array.rows * array.cols * self.lanes / cycles
 
-    def pe_parameters(self) -> dict[str, float | str]:
+    def pe_parameters(self, array: Array) -> dict[str, float | str]:
         """See `IntegerDatapath.pe_parameters`.
 
         ``shifted_bits``: through each PE's variable shifters; ``selected_bits``: choices of a waiting step's
         activations; ``scale_stage``: has a multiplier; ``serial_scale_bits``: additions instead of it.
         """
+        parameters = super().pe_parameters(array)
         own_shifts = self.skip == "zero" or self.scheme == "naf"
         operand_bits = self.lanes * self.activation_bits
-        return super().pe_parameters() | {
+        return parameters | {
             "scheme": self.scheme,
             "skip": self.skip,
             "shifted_bits": operand_bits * own_shifts,
             "selected_bits": operand_bits * (self.fifo_depth - 1),
-            "scale_stage": self.scale_stage * (not self.serial_scale),
+            "scale_stage": parameters["scale_stage"] * (not self.serial_scale),
             "serial_scale_bits": self.scale_bits * self.serial_scale,
             "serial_sum_bits": self.serial_sum_bits,
         }
@@ -128,7 +149,7 @@ class BitSerial(IntegerDatapath):
         """See `Datapath.components`."""
         encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
         return (
-            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters()),
-            Component("bit_serial.encoder", array.cols, encoder),
+            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters(array)),
+            Component("bit_serial.encoder", array.cols * (array.rows if array.weight_stationary else 1), encoder),
             *super().components(array),
         )

@@ -7,6 +7,7 @@ import numpy as np
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import mac as kernels
+from hwsim.kernels import weight_stationary
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,10 @@ class Mac(IntegerDatapath):
 
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`: cycles do not depend on the weights' values."""
+        if array.weight_stationary:
+            parts = weight_stationary.slices(w.k, w.group_size, array.rows, self.lanes)
+            lasts = np.ones((-(-w.n // array.cols), len(parts)), dtype=np.uint8)
+            return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, 0))
         return Stats(values=np.zeros(1, dtype=np.int64))
 
     def peak_macs(self, w: Operand, array: Array) -> float:
@@ -34,6 +39,6 @@ class Mac(IntegerDatapath):
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
         return (
-            Component("mac.pe", array.rows * array.cols, self.pe_parameters()),
+            Component("mac.pe", array.rows * array.cols, self.pe_parameters(array)),
             *super().components(array),
         )

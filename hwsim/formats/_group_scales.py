@@ -12,8 +12,14 @@ from hwsim.qtensor import QTensor
 
 
 def matrix(w: np.ndarray) -> np.ndarray:
-    """Contiguous [N, K]: float64 as it is, everything else as float32."""
-    return np.ascontiguousarray(w.reshape(w.shape[0], -1), np.float64 if w.dtype == np.float64 else np.float32)
+    """Contiguous [N, K]: float16 and float32 as float32, wider ones as float64."""
+    return np.ascontiguousarray(w.reshape(w.shape[0], -1), np.float32 if w.dtype.itemsize <= 4 else np.float64)
+
+
+def final(array: np.ndarray) -> np.ndarray:
+    """``array`` made read-only, so that a QTensor takes it without a copy."""
+    array.flags.writeable = False
+    return array
 
 
 def magnitudes(

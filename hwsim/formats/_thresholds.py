@@ -62,7 +62,7 @@ def codes(
     chosen = _group_scales.per_group(np.zeros((1, 1), np.uint16) if select is None else select, scale.shape)
     result = np.empty(x.shape, np.uint8)
     kernel.encode(x, scale, group_size, chosen, limits, order, result)
-    return result
+    return _group_scales.final(result)
 
 
 def encoder(rule: Thresholds) -> Callable[[np.ndarray, QTensor], QTensor]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
+from hwsim.formats import _group_scales, _uniform
 from hwsim.formats._format import Format
-from hwsim.formats._nearest import check_group_size, code_array, ones, reduce_groups, rows
+from hwsim.formats._nearest import check_group_size, reduce_groups
 from hwsim.formats._scales import check_number, stored
 from hwsim.qtensor import QTensor
 
@@ -29,17 +30,17 @@ def quantize(
     check_number("abq: bits", bits, 1, 8, whole=True)
     if not isinstance(balanced, bool) or (balanced and bits > 2):
         raise FormatError(f"abq: balanced must be True (for 1 or 2 bits) or False, not {balanced!r} for {bits} bits")
-    flat = rows(w)
+    flat = _group_scales.matrix(w)
     size = check_group_size(flat.shape[1], group_size, pad)
     book = codebook(bits, balanced)
-    low, high = reduce_groups(np.minimum, flat, size), reduce_groups(np.maximum, flat, size)
+    low, high = (reduce_groups(each, flat, size).astype(np.float64) for each in (np.minimum, np.maximum))
     scale = np.maximum((high - low) / book.values.max(), np.abs(low) / ZERO_LIMIT)
     scale = stored(scale, scale_kind, positive=True)
     zero = np.clip(np.rint(-low / scale.astype(np.float64)), -ZERO_LIMIT, ZERO_LIMIT)
     like = QTensor(
-        format="abq", shape=w.shape, codes=np.zeros(flat.shape, np.uint8), codebook=book, group_size=size,
+        format="abq", codes=np.zeros(flat.shape, np.uint8), codebook=book, group_size=size,
         scale=scale, scale_kind=scale_kind, offset=stored(0.0 - scale * zero, "fp32"), offset_kind="int8",
-        channel_scale=ones(len(flat)),
+        **_group_scales.fields(w),
     )  # fmt: skip
     return encode(w, like)
 
@@ -47,11 +48,14 @@ def quantize(
 def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """clip(RNE(w / s) + zero) with the scales and zeros of ``like``."""
     assert like.offset is not None
-    zero = np.rint(-like.offset.astype(np.float64) / like.scale)
-    unit = like.spread(like.scale) * like.channel_scale[:, None].astype(np.float64)
-    levels = like.codebook.values[0]
-    q = np.clip(np.rint(rows(w) / unit) + like.spread(zero), 0, levels.max())
-    return dataclasses.replace(like, codes=code_array(np.searchsorted(levels, q), like.code_bits))
+    scale = like.scale.astype(np.float64)
+    zero = np.rint(-like.offset / np.where(scale == 0, np.inf, scale))
+    levels = like.codebook.integers[0]
+    top = int(levels.max())
+    q = _uniform.codes(_group_scales.matrix(w), _group_scales.of(like), like.group_size, 0, top, zero)
+    if top + 1 < len(levels):
+        q = np.searchsorted(levels, np.arange(top + 1)).astype(np.uint8)[q]
+    return dataclasses.replace(like, codes=q)
 
 
 def codebook(bits: int, balanced: bool) -> Codebook:

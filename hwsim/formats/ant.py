@@ -9,8 +9,11 @@ from hwsim.errors import FormatError
 from hwsim.formats import _group_scales, _thresholds
 from hwsim.formats._format import Format
 from hwsim.formats._scales import check_number
+from hwsim.kernels import bins
 from hwsim.qtensor import QTensor
 
+PARTS = 64
+"""Sums over a tensor are taken in so many parts, then added up."""
 TYPES = ("int", "flint", "pot")
 """In the order in which equal errors are settled."""
 
@@ -81,22 +84,22 @@ def flint_quantizer(name: str, bits: int) -> Callable[..., QTensor]:
     return quantize
 
 
-def squared_errors(magnitudes: np.ndarray, grids: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """float64[C, A]: summed squared error of |w| on each grid of values >= 0 stretched to each alpha.
+def squared_errors(weights: np.ndarray, grids: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """float64[C, A]: summed squared error of |weights| on each grid of values >= 0 stretched to each alpha.
 
-    Between two thresholds all weights share a value v, so their error is ``S2 - 2 v S1 + v**2 n`` of running sums.
+    Between two thresholds all weights share a value v, so their error is ``S2 - 2 v S1 + v**2 n``: count and sums
+    are taken once for the intervals between all thresholds of all grids.
     """
-    ordered = np.sort(magnitudes).astype(np.float64)
-    sums = [np.concatenate([[0.0], np.cumsum(each)]) for each in (ordered, np.square(ordered))]
-    result = np.empty((len(grids), len(alphas)))
-    for c, grid in enumerate(grids):
-        for a, alpha in enumerate(alphas):
-            values = grid * (alpha / grid[-1])
-            cuts = np.searchsorted(ordered, (values[:-1] + values[1:]) / 2)
-            edges = np.concatenate([[0], cuts, [len(ordered)]])
-            first, second = (np.diff(each[edges]) for each in sums)
-            result[c, a] = (second - 2 * values * first + values**2 * np.diff(edges)).sum()
-    return result
+    values = grids[:, None, :] * (alphas[:, None] / grids[:, None, -1:])
+    thresholds = (values[..., :-1] + values[..., 1:]) / 2
+    edges, place = np.unique(thresholds, return_inverse=True)
+    partial = np.empty((PARTS, 3, len(edges) + 1))
+    bins.sums(weights.reshape(-1), edges, partial)
+    below = np.cumsum(partial.sum(axis=0), axis=1)
+    inner = below[:, place.reshape(thresholds.shape)]
+    ends = np.broadcast_to(below[:, None, None, -1:], (*inner.shape[:-1], 1))
+    count, first, second = np.diff(inner, axis=-1, prepend=0, append=ends)
+    return (second - 2 * values * first + values**2 * count).sum(axis=-1)
 
 
 def quantize(
@@ -122,10 +125,9 @@ def quantize(
     size, most = _group_scales.magnitudes("ant", flat, per="tensor")
     table = codebook(tuple(types), bits, signed)
     alphas = np.arange(low, high + 1) / 100 * (most[0, 0] or 1.0)
-    magnitudes = np.abs(flat).ravel()
     grids = np.sort(np.abs(table.values), axis=1)[:, :: 1 + signed]
-    error = squared_errors(magnitudes, grids, alphas)
-    power = float(np.square(magnitudes, dtype=np.float64).sum())
+    error = squared_errors(flat, grids, alphas)
+    power = float(np.square(flat, dtype=np.float64).sum())
     chosen, a = np.unravel_index((error <= error.min() + 1e-12 * power).argmax(), error.shape)
     scale = _group_scales.stored(np.full((1, 1), alphas[a] / table.values[chosen].max()), scale_kind, 2.0**-126)
     select = np.full((1, 1), chosen, np.uint16)

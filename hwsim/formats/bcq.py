@@ -44,6 +44,7 @@ FORMATS = (
         name="bcq", quantize=quantize, encode=encode, alphabet="sums of +-a_i, 2**bits per group",
         mac="per plane an addition or subtraction, or a reading of a table of signed sums",
         typical={"scale_kind": "fp16"},
-        greedy="scales by greedy residuals and alternating least squares: a local optimum (codes are nearest to it)",
+        greedy="scales by greedy residuals and alternating least squares, a local optimum: codes are nearest to it, "
+        "the error is no more than the greedy one's",
     ),
 )  # fmt: skip

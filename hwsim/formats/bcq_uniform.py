@@ -4,9 +4,10 @@ import numpy as np
 
 from hwsim import affine
 from hwsim.codebook import Codebook
+from hwsim.formats import _group_scales, _uniform
 from hwsim.formats._bcq import encode
 from hwsim.formats._format import Format
-from hwsim.formats._nearest import check_group_size, ones, reduce_groups, rows
+from hwsim.formats._nearest import check_group_size, ones, reduce_groups
 from hwsim.formats._scales import check_number, stored
 from hwsim.qtensor import QTensor
 
@@ -22,13 +23,12 @@ def quantize(
     the group's sum of activations. Source: LUT-GEMM, Park et al., arXiv 2206.09557.
     """
     check_number("bcq_uniform: bits", bits, 1, 4, whole=True)
-    flat = rows(w)
+    flat = _group_scales.matrix(w)
     size = check_group_size(flat.shape[1], group_size, pad)
     low, high = reduce_groups(np.minimum, flat, size), reduce_groups(np.maximum, flat, size)
     scale, zero = affine.parameters(low, high, bits)
     scale = 2.0 * stored(scale / 2, scale_kind, positive=True)  # the lowest plane's weight is half a step
-    index = np.arange(flat.shape[1]) // size
-    codes = affine.codes(flat, scale[:, index], zero[:, index], bits)
+    codes = _uniform.codes(flat, scale, size, 0, (1 << bits) - 1, zero)
     return from_affine(codes.reshape(w.shape), scale, zero, bits, group_size=size, scale_kind=scale_kind)
 
 
@@ -42,7 +42,7 @@ def from_affine(
     """
     powers = 2.0 ** (np.arange(bits) - 1)
     offset = stored(scale * (((1 << bits) - 1) / 2 - zero), scale_kind)
-    flat = codes.reshape(len(codes), -1).astype(np.uint8)
+    flat = codes.reshape(len(codes), -1).astype(np.uint8, copy=False)
     return QTensor(
         format="bcq_uniform", shape=codes.shape, codes=flat, codebook=Codebook.of(np.zeros(1), bits),
         group_size=group_size, scale=np.ones((1, 1), np.float32), scale_kind=scale_kind, channel_scale=ones(len(flat)),

@@ -72,6 +72,6 @@ FORMATS = (
     Format(
         name="binarymos", quantize=quantize, encode=encode, alphabet="-1, +1, times scales of the token",
         mac="an addition or subtraction of a scaled activation; router, softmax and mixing once per token",
-        typical_shape=(4096, 4096), greedy="signs; the scales depend on the token and are trained",
+        typical_shape=(4096, 4096), greedy="scales depend on the token and are trained; signs are those of the weights",
     ),
 )  # fmt: skip

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from hwsim.formats import _group_scales, _uniform
 from hwsim.formats._format import Format
-from hwsim.formats._nearest import code_array, ones, reduce_groups, rows
+from hwsim.formats._nearest import code_array
 from hwsim.formats._params import check_choice, stored_scale
 from hwsim.formats.integer import codebook
 from hwsim.qtensor import QTensor
@@ -22,13 +23,13 @@ def quantize(w: np.ndarray, *, bits: int = STORED_BITS, scale_kind: str = "fp32"
     Source: Double Rounding, Huang et al., arXiv 2502.01199.
     """
     check_choice("bits", bits, (8, 6, 4, 2))
-    flat = rows(w)
+    flat = _group_scales.matrix(w)
     limit = (1 << (STORED_BITS - 1)) - 1
-    scale = stored_scale(reduce_groups(np.maximum, np.abs(flat), flat.shape[1]) / limit, scale_kind, 2 * limit)
+    scale = stored_scale(_group_scales.largest(flat, flat.shape[1]) / limit, scale_kind, 2 * limit)
     whole = QTensor(
-        format="double_rounding", shape=w.shape, codes=code_array(stored_codes(flat, scale), 8),
+        format="double_rounding", codes=stored_codes(flat, scale, flat.shape[1]).view(np.uint8),
         codebook=codebook(STORED_BITS), group_size=flat.shape[1], scale=scale, scale_kind=scale_kind,
-        channel_scale=ones(len(flat)),
+        **_group_scales.fields(w),
     )  # fmt: skip
     return view(whole, bits)
 
@@ -36,8 +37,7 @@ def quantize(w: np.ndarray, *, bits: int = STORED_BITS, scale_kind: str = "fp32"
 def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """int8 codes rounded to nearest even, then the view's shift."""
     drop = STORED_BITS - like.code_bits
-    scale = like.channel_scale.astype(np.float64)[:, None] * like.spread(like.scale) / (1 << drop)
-    whole = stored_codes(rows(w), scale).astype(np.int8)
+    whole = stored_codes(_group_scales.matrix(w), _group_scales.of(like) / (1 << drop), like.group_size)
     return dataclasses.replace(like, codes=_bits(nested_codes(whole, like.code_bits), like.code_bits))
 
 
@@ -50,17 +50,17 @@ def view(q: QTensor, bits: int) -> QTensor:
     return dataclasses.replace(q, codes=_bits(codes, bits), codebook=codebook(bits), scale=scale)
 
 
-def stored_codes(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
-    """int64 in -128 .. 127: RNE(w / scale)."""
-    return np.clip(np.rint(values / scale), -128, 127).astype(np.int64)
+def stored_codes(values: np.ndarray, scale: np.ndarray, group_size: int) -> np.ndarray:
+    """int8[N, K]: RNE(w / scale) in -128 .. 127, scale [1|N, 1|G]."""
+    return _uniform.codes(values, scale, group_size, -128, 127).view(np.int8)
 
 
 def nested_codes(stored: np.ndarray, bits: int, truncate: bool = False) -> np.ndarray:
-    """int64: int8 codes read at ``bits``, rounded half up and saturated, or with low bits dropped."""
+    """int16: int8 codes read at ``bits``, rounded half up and saturated, or with low bits dropped."""
     drop = STORED_BITS - bits
     if drop == 0 or truncate:
-        return stored.astype(np.int64) >> drop
-    return np.minimum((stored.astype(np.int64) + (1 << (drop - 1))) >> drop, (1 << (bits - 1)) - 1)
+        return stored.astype(np.int16) >> drop
+    return np.minimum((stored.astype(np.int16) + (1 << (drop - 1))) >> drop, (1 << (bits - 1)) - 1)
 
 
 def _bits(codes: np.ndarray, bits: int) -> np.ndarray:

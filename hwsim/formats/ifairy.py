@@ -22,10 +22,10 @@ def quantize(w: np.ndarray, *, scale_kind: str = "fp32") -> QTensor:
     multiply-accumulate is two additions or subtractions, real and imaginary part swapped for odd
     codes, into one accumulator per axis. Source: iFairy, Wang et al., arXiv 2508.05571.
     """
-    flat = w.reshape(w.shape[0], -1).astype(np.complex128)
+    flat = w.reshape(w.shape[0], -1)
     codes = phase_codes(flat)
     imaginary = codes % 2 == 1
-    scales = (_mean(np.abs(flat.real[~imaginary])), _mean(np.abs(flat.imag[imaginary])))
+    scales = (_mean(flat.real[~imaginary]), _mean(flat.imag[imaginary]))
     real_scale, imaginary_scale = (stored(np.full((1, 1), s), scale_kind, positive=True) for s in scales)
     return QTensor(
         format="ifairy", shape=w.shape, codes=codes, codebook=CODEBOOK, group_size=flat.shape[1],
@@ -40,12 +40,10 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
 
 def phase_codes(w: np.ndarray) -> np.ndarray:
     """uint8: the power of i whose sector the phase lies in, compared exactly."""
-    re, im = w.real, w.imag
-    code = np.zeros(w.shape, np.uint8)
-    code[(im >= re) & (im > -re)] = 1
-    code[(im <= -re) & (im > re)] = 2
-    code[(im <= re) & (im < -re)] = 3
-    return code
+    re, im = np.ascontiguousarray(w.real), np.ascontiguousarray(w.imag)
+    second = (im <= -re) & (im > re)
+    third = (im <= re) & (im < -re)
+    return ((im >= re) & (im > -re)) + second * np.uint8(2) + third * np.uint8(3)
 
 
 def multiply(x: np.ndarray, q: QTensor) -> tuple[np.ndarray, np.ndarray]:
@@ -58,14 +56,15 @@ def multiply(x: np.ndarray, q: QTensor) -> tuple[np.ndarray, np.ndarray]:
     return np.conj(x) @ np.where(imaginary, 0, power).T, np.conj(x) @ np.where(imaginary, power, 0).T
 
 
-def _mean(magnitudes: np.ndarray) -> float:
-    return max(float(magnitudes.mean()), FLOOR) if magnitudes.size else FLOOR
+def _mean(part: np.ndarray) -> float:
+    """Mean magnitude."""
+    return max(float(np.abs(part.astype(np.float64)).mean()), FLOOR) if part.size else FLOOR
 
 
 FORMATS = (
     Format(
         name="ifairy", quantize=quantize, encode=encode, alphabet="s, i*t, -s, -i*t",
         mac="two additions or subtractions with parts swapped for odd codes", typical={"scale_kind": "fp16"},
-        greedy="codes are sectors of the phase, whatever the scales of the axes", complex=True,
+        greedy="codes are the nearest phase, whatever the scales of the axes", complex=True,
     ),
 )  # fmt: skip

@@ -8,8 +8,9 @@ import numpy as np
 from hwsim import affine
 from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
+from hwsim.formats import _group_scales, _uniform
 from hwsim.formats._format import Format
-from hwsim.formats._nearest import check_group_size, code_array, encode_nearest, ones, reduce_groups, rows
+from hwsim.formats._nearest import check_group_size, encode_nearest, reduce_groups
 from hwsim.formats._params import check_choice, stored_scale
 from hwsim.qtensor import QTensor
 
@@ -40,29 +41,29 @@ def quantizer(bits: int) -> Callable[..., QTensor]:
         """
         check_choice("per", per, ("channel", "tensor"))
         check_choice("symmetric", symmetric, (True, False))
-        flat = rows(w)
+        flat = _group_scales.matrix(w)
         if per == "tensor" and group_size is not None:
             raise FormatError("per='tensor' and group_size exclude each other")
         size = check_group_size(flat.shape[1], group_size, pad)
-        low, high = (
-            (ufunc.reduce(flat, axis=None, keepdims=True) if per == "tensor" else reduce_groups(ufunc, flat, size))
-            for ufunc in (np.minimum, np.maximum)
-        )
         zero = None
         if symmetric:
             limit = (1 << (bits - 1)) - 1
-            exact = np.maximum(-low, high) / limit
+            largest = _group_scales.largest(flat, size)
+            exact = (largest.max(keepdims=True) if per == "tensor" else largest) / limit
         else:
             limit = (1 << bits) - 1
+            low, high = (
+                (ufunc.reduce(flat, axis=None, keepdims=True) if per == "tensor" else reduce_groups(ufunc, flat, size))
+                for ufunc in (np.minimum, np.maximum)
+            )
             exact, point = affine.parameters(low, high, bits)
             zero = point.astype(np.uint16)
-        grid = QTensor(
-            format=f"int{bits}", shape=w.shape, codes=code_array(np.zeros(flat.shape), bits),
+        scale = stored_scale(exact, scale_kind, limit)
+        return QTensor(
+            format=f"int{bits}", codes=_codes(flat, scale, zero, size, bits),
             codebook=codebook(bits) if symmetric else Codebook.of(np.arange(1 << bits), bits), group_size=size,
-            scale=stored_scale(exact, scale_kind, limit), scale_kind=scale_kind, zero_point=zero,
-            channel_scale=ones(len(flat)),
+            scale=scale, scale_kind=scale_kind, zero_point=zero, **_group_scales.fields(w),
         )  # fmt: skip
-        return encode(w, grid)
 
     return quantize
 
@@ -71,15 +72,16 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """The nearest value on the grid of ``like``, ties of ``w / scale`` to even."""
     if like.lowered:
         return encode_nearest(w, like)
-    bits = like.code_bits
-    flat = rows(w) / like.channel_scale.astype(np.float64)[:, None]
-    scale = like.spread(like.scale).astype(np.float64)
-    if like.zero_point is not None:
-        codes = affine.codes(flat, scale, like.spread(like.zero_point), bits)
-    else:
-        limit = (1 << (bits - 1)) - 1
-        codes = np.clip(np.rint(flat / scale), -limit, limit).astype(np.int64) & ((1 << bits) - 1)
-    return dataclasses.replace(like, codes=code_array(codes, bits))
+    flat = _group_scales.matrix(w)
+    if (like.channel_scale != 1).any():
+        flat = flat / like.channel_scale.astype(np.float64)[:, None]
+    return dataclasses.replace(like, codes=_codes(flat, like.scale, like.zero_point, like.group_size, like.code_bits))
+
+
+def _codes(flat: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, group_size: int, bits: int) -> np.ndarray:
+    limit = (1 << (bits - 1)) - 1
+    low, high = (-limit, limit) if zero is None else (0, (1 << bits) - 1)
+    return _uniform.codes(flat, scale, group_size, low, high, zero)
 
 
 FORMATS = tuple(

@@ -10,6 +10,7 @@ from hwsim.errors import FormatError
 from hwsim.formats import _group_scales, _thresholds
 from hwsim.formats._format import Format
 from hwsim.formats.shift import signed
+from hwsim.kernels import stochastic as kernel
 from hwsim.qtensor import QTensor
 
 DIVISORS = (16, 64)
@@ -49,12 +50,13 @@ def quantize(w: np.ndarray, *, divisor: int = 16, seed: int | np.random.Generato
 def encode(w: np.ndarray, like: QTensor, rng: np.random.Generator | None = None) -> QTensor:
     """Stochastic rounding of ``w`` on the grid of ``like``; without ``rng`` that of seed 0."""
     rng = rng or np.random.default_rng(0)
-    x = _group_scales.matrix(w) / _group_scales.of(like)
+    flat = _group_scales.matrix(w)
     grid, first = np.unique(like.codebook.values[0], return_index=True)
-    below = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, len(grid) - 2)
-    chance = (x - grid[below]) / np.diff(grid)[below]
-    up = rng.random(x.shape) < chance
-    return dataclasses.replace(like, codes=first[below + up].astype(np.uint8))
+    codes = np.empty(flat.shape, np.uint8)
+    kernel.encode(
+        flat, _group_scales.of(like), like.group_size, grid, first.astype(np.uint8), rng.random(flat.shape), codes
+    )
+    return dataclasses.replace(like, codes=_group_scales.final(codes))
 
 
 encode_rdnp = _thresholds.encoder(_thresholds.away)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hwsim.codebook import Codebook
-from hwsim.formats import _group_scales, minifloats
+from hwsim.formats import _group_scales, _uniform, minifloats
 from hwsim.formats._format import Format
 from hwsim.minifloat import E2M1, E2M3, E3M2, E4M3, E5M2, Minifloat
 from hwsim.qtensor import QTensor
@@ -45,9 +45,8 @@ def quantizer(name: str, codebook: Codebook, encode: Encoder) -> Callable[..., Q
 def encode_int8(w: np.ndarray, like: QTensor) -> QTensor:
     """Nearest sixty-fourth of the block's scale, ties to even, within -127 .. 127."""
     unit = like.codebook.values[0, 1]
-    scale = np.repeat(_group_scales.of(like) * unit, like.group_size, axis=1)[:, : like.k]
-    whole = np.clip(np.rint(_group_scales.matrix(w) / scale), -127, 127)
-    return dataclasses.replace(like, codes=whole.astype(np.int8).view(np.uint8))
+    codes = _uniform.codes(_group_scales.matrix(w), _group_scales.of(like) * unit, like.group_size, -127, 127)
+    return dataclasses.replace(like, codes=codes)
 
 
 def quantize_nvfp4(w: np.ndarray, *, group_size: int = 16, pad: bool = False) -> QTensor:

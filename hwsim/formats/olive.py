@@ -6,8 +6,9 @@ import numpy as np
 
 from hwsim.codebook import Codebook
 from hwsim.errors import FormatError
+from hwsim.formats import _group_scales, _thresholds
 from hwsim.formats._format import Format
-from hwsim.formats._nearest import check_group_size, nearest_codes, ones, reduce_groups, rows
+from hwsim.formats._nearest import check_group_size, reduce_groups
 from hwsim.formats._params import check_choice, stored_scale
 from hwsim.qtensor import QTensor
 
@@ -44,20 +45,21 @@ def quantize(
     check_choice("normal", normal, tuple(NORMAL))
     if isinstance(sigmas, bool) or not isinstance(sigmas, int | float) or not 0 < sigmas < np.inf:
         raise FormatError(f"sigmas must be a positive finite number, not {sigmas!r}")
-    flat = rows(w)
+    flat = _group_scales.matrix(w)
     if flat.shape[1] % 2:
         raise FormatError(f"olive: rows of {flat.shape[1]} weights do not divide into pairs")
     size = check_group_size(flat.shape[1], group_size)
     if size % 2:
         raise FormatError(f"olive: group_size {size} cuts a pair")
-    largest = reduce_groups(np.maximum, np.abs(flat), size)
+    largest = _group_scales.largest(flat, size)
     unit = np.where(largest == 0, 1.0, largest)
-    square = reduce_groups(np.add, (flat / unit[:, np.arange(flat.shape[1]) // size]) ** 2, size)
+    square = flat / np.repeat(unit, size, axis=1)
+    square = reduce_groups(np.add, np.square(square, out=square), size)
     exact = np.minimum(largest, sigmas * unit * np.sqrt(square / size)) / NORMAL[normal][-1]
     grid = QTensor(
-        format="olive", shape=w.shape, codes=np.zeros(flat.shape, np.uint8), codebook=codebook(normal),
-        group_size=size, scale=stored_scale(exact, scale_kind, OUTLIER[normal][-1]), scale_kind=scale_kind,
-        pairs=True, channel_scale=ones(len(flat)),
+        format="olive", codes=np.zeros(flat.shape, np.uint8), codebook=codebook(normal), group_size=size,
+        scale=stored_scale(exact, scale_kind, OUTLIER[normal][-1]), scale_kind=scale_kind, pairs=True,
+        **_group_scales.fields(w),
     )  # fmt: skip
     return encode(w, grid)
 
@@ -66,21 +68,23 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
     """Nearest over normal values and outliers, ties to the larger; the left of two outliers is kept."""
     tables = like.codebook.values
     union = np.concatenate([np.delete(tables[0], VICTIM), np.delete(tables[1], [0, VICTIM])])
-    codes = np.concatenate([np.delete(np.arange(16), VICTIM), np.delete(np.arange(16), [0, VICTIM])])
-    scale = like.spread(like.scale).astype(np.float64) * like.channel_scale[:, None]
-    chosen = nearest_codes(_steady(rows(w) / scale), union, ties="larger")
-    stored = codes[chosen].astype(np.uint8).reshape(like.n, -1, 2)
-    outlier = (chosen >= 15).reshape(stored.shape)
-    left = outlier[:, :, 0]
-    stored[:, :, 1][left] = VICTIM
-    stored[:, :, 0][outlier[:, :, 1] & ~left] = VICTIM
-    return dataclasses.replace(like, codes=stored.reshape(like.n, like.k))
+    codes = np.concatenate([np.delete(np.arange(16), VICTIM), np.delete(np.arange(16), [0, VICTIM])]).astype(np.uint8)
+    chosen = _thresholds.codes(
+        _group_scales.matrix(w), _group_scales.of(like), like.group_size, union[None], _steadily_larger
+    )
+    outlier = chosen >= 15
+    left, right = outlier[:, ::2], outlier[:, 1::2]
+    stored = codes[chosen]
+    stored[:, 1::2] = np.where(left, VICTIM, stored[:, 1::2])
+    stored[:, ::2] = np.where(right & ~left, VICTIM, stored[:, ::2])
+    return dataclasses.replace(like, codes=stored)
 
 
-def _steady(normal: np.ndarray) -> np.ndarray:
-    """``normal`` made whole where a float32 product of whole number and scale may have been."""
-    whole = np.rint(normal)
-    return np.where(np.abs(normal - whole) <= np.abs(whole) * 2.0**-20, whole, normal)
+def _steadily_larger(grid: np.ndarray) -> np.ndarray:
+    """Ties to the larger value; so goes what a float32 product of a tie that is whole and the scale may have been."""
+    middle = _thresholds.lower(grid)
+    slack = np.where(middle == np.rint(middle), np.abs(middle) * 2.0**-20, 0)
+    return np.nextafter(middle - slack, -np.inf)
 
 
 FORMATS = (

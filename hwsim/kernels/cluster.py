@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from hwsim.kernels._jit import jit
+from hwsim.kernels._search import count_below
 
 
 @jit(parallel=True)
@@ -27,12 +28,15 @@ def cluster(values, weights, kept, tables, iterations):
         tables[i] = 0
         if m == 0:
             continue
-        order = np.argsort(row[:m], kind="mergesort")
-        x = row[:m][order]
+        if weights.shape[0] > 1:
+            order = np.argsort(row[:m], kind="mergesort")
+            x, mass = row[:m][order], mass[:m][order]
+        else:
+            x = np.sort(row[:m])
         total, moment = np.zeros(m + 1), np.zeros(m + 1)
         for j in range(m):
-            total[j + 1] = total[j] + mass[order[j]]
-            moment[j + 1] = moment[j] + mass[order[j]] * x[j]
+            total[j + 1] = total[j] + mass[j]
+            moment[j + 1] = moment[j] + mass[j] * x[j]
         if not distinct(x, tables[i]):
             lloyd(x, total, moment, tables[i], iterations)
 
@@ -83,10 +87,9 @@ def nearest(values, tables, codes):
     count = tables.shape[1]
     for i in numba.prange(n):
         middle = np.empty(count - 1, dtype=np.float64)
+        first = np.zeros(count, dtype=np.uint8)  # the lowest code of an equal value
         for c in range(count - 1):
             middle[c] = (tables[i, c] + tables[i, c + 1]) / 2
+            first[c + 1] = first[c] if tables[i, c] == tables[i, c + 1] else c + 1
         for j in range(k):
-            code = np.searchsorted(middle, values[i, j])
-            while code > 0 and tables[i, code - 1] == tables[i, code]:
-                code -= 1
-            codes[i, j] = code
+            codes[i, j] = first[count_below(middle, values[i, j])]

@@ -14,12 +14,21 @@ M_TILES, N_TILES, INPUT, WEIGHT, OUTPUT, ACTIVATION_BUFFER, WEIGHT_BUFFER = rang
 
 
 @jit()
-def passes(sizes, m_outer):
+def passes(sizes, m_outer, per_buffer=False):
     """How often all activations and all weights are read from DRAM in the given loop order.
 
     The operand of the inner loop is read once if it fits its buffer as a whole; that of
-    the outer loop if one tile fits twice (double buffering).
+    the outer loop if one tile fits twice (double buffering). ``per_buffer``: the outer operand is
+    read once, a buffer full at a time, each of which the inner one passes if it does not fit.
     """
+    if per_buffer:
+        if m_outer:
+            weights_fit = sizes[WEIGHT] <= sizes[WEIGHT_BUFFER]
+            again = np.int64(1) if weights_fit else ceil_div(sizes[INPUT], sizes[ACTIVATION_BUFFER])
+            return np.int64(1), again
+        activations_fit = sizes[INPUT] <= sizes[ACTIVATION_BUFFER]
+        again = np.int64(1) if activations_fit else ceil_div(sizes[WEIGHT], sizes[WEIGHT_BUFFER])
+        return again, np.int64(1)
     activation_tile = ceil_div(sizes[INPUT], sizes[M_TILES])
     weight_tile = ceil_div(sizes[WEIGHT], sizes[N_TILES])
     activations_fit = sizes[INPUT] <= sizes[ACTIVATION_BUFFER]
@@ -34,26 +43,27 @@ def passes(sizes, m_outer):
 
 
 @jit()
-def loop_order(sizes):
+def loop_order(sizes, per_buffer=False):
     """``(m_outer, activation_passes, weight_passes)`` with fewer DRAM bits; tie: n outer."""
-    best = passes(sizes, False)
-    other = passes(sizes, True)
+    best = passes(sizes, False, per_buffer)
+    other = passes(sizes, True, per_buffer)
     if other[0] * sizes[INPUT] + other[1] * sizes[WEIGHT] < best[0] * sizes[INPUT] + best[1] * sizes[WEIGHT]:
         return np.int64(1), other[0], other[1]
     return np.int64(0), best[0], best[1]
 
 
 @jit()
-def total_cycles(compute, buffer, sizes, activation_passes, weight_passes, bits_per_cycle, per_tile):
+def total_cycles(compute, buffer, sizes, activation_passes, weight_passes, bits_per_cycle, per_tile, round_up=True):
     """Cycles of a matmul with memory: ``(total, DRAM cycles)``, int64.
 
     ``compute`` and ``buffer`` are its cycles bound by the array and by the busiest buffer.
     Over the layer: the largest of the three. Per tile (double-buffered): for each tile the
     largest of its even share of compute and buffer cycles and of its own DRAM transfers, plus
-    the first tile's load and the last tile's store.
+    the first tile's load and the last tile's store. Without ``round_up`` a last cycle in which
+    DRAM moves less than it could is free.
     """
     bits = activation_passes * sizes[INPUT] + weight_passes * sizes[WEIGHT] + sizes[OUTPUT]
-    dram = np.int64(np.ceil(bits / bits_per_cycle))
+    dram = np.int64(np.ceil(bits / bits_per_cycle) if round_up else np.floor(bits / bits_per_cycle))
     if not per_tile:
         return max(compute, buffer, dram), dram
     m_tiles, n_tiles = sizes[M_TILES], sizes[N_TILES]

@@ -8,6 +8,9 @@ from hwsim.kernels._jit import jit
 CHUNK = 256
 """Weights compared at a time: they stay in the nearest cache."""
 
+BELOW = 1.001 * 2.0**-24
+"""A float32 less this part of its magnitude rounds to the float32 next below."""
+
 
 @jit(parallel=True)
 def largest(bits: np.ndarray, magnitude: int, group_size: int, out: np.ndarray) -> None:
@@ -31,15 +34,18 @@ def reach(limit: float, factor: float, like: np.ndarray) -> float:
 
     ``x > t`` is then exactly ``x / factor > limit``, without a division.
     """
-    if factor == np.inf:
-        return like.dtype.type(np.inf if limit >= 0 else -np.inf)
+    product = limit * factor
+    if like.itemsize == 4 and 2.0**-120 < abs(product) < 2.0**120:  # the nearest float32, or the one next below it
+        single = np.float64(np.float32(product))
+        close = abs(single - product) <= abs(product) * 2.0**-50  # only then does the quotient's rounding matter
+        over = single / factor > limit if close else single > product
+        return like.dtype.type(single - abs(single) * BELOW if over else single)
     down, up = like.dtype.type(-np.inf), like.dtype.type(np.inf)
+    if factor == np.inf:
+        return up if limit >= 0 else down
     if abs(limit) < 2.0**-1000:  # 0, or the number next below it
         return like.dtype.type(0) if limit >= 0 else np.nextafter(like.dtype.type(0), down)
-    product = limit * factor
     t = like.dtype.type(product)
-    if abs(np.float64(t) - product) > abs(product) * 2.0**-50:  # no rounding of the quotient matters
-        return t if t <= product else np.nextafter(t, down)
     while np.float64(t) / factor > limit:
         t = np.nextafter(t, down)
     while t < up and np.float64(np.nextafter(t, up)) / factor <= limit:

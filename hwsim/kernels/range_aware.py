@@ -14,20 +14,23 @@ def scales(values, kept, unit, half, group_size, steps, out):
     """
     n, k = values.shape
     for i in numba.prange(n):
+        scale = np.arange(1, steps + 1) * unit[i]
+        inverse = 1 / scale
+        error = np.empty(steps)
         for g in range(half.shape[1]):
+            low, high = np.float64(-half[i, g]), np.float64(half[i, g] - 1)
+            error[:] = 0
+            for j in range(g * group_size, min((g + 1) * group_size, k)):
+                if kept[i, j]:
+                    value = values[i, j]
+                    for s in range(steps):  # all sums at once, in vector instructions
+                        q = min(max(np.rint(value * inverse[s]), low), high)
+                        error[s] += (value - q * scale[s]) ** 2
             best = np.inf
-            for step in range(1, steps + 1):
-                scale = step * unit[i]
-                inverse = 1 / scale
-                error = 0.0
-                for j in range(g * group_size, min((g + 1) * group_size, k)):
-                    if kept[i, j]:
-                        q = np.rint(values[i, j] * inverse)
-                        q = min(max(q, -half[i, g]), half[i, g] - 1)
-                        error += (values[i, j] - q * scale) ** 2
-                if error < best:
-                    best = error
-                    out[i, g] = step
+            for s in range(steps):
+                if error[s] < best:
+                    best = error[s]
+                    out[i, g] = s + 1
 
 
 @jit(parallel=True)

@@ -59,13 +59,14 @@ class Linear:
 
 @dataclasses.dataclass(frozen=True)
 class Attention:
-    """``times`` matmuls [m, k] x [n, k] whose second operand is the keys or the values."""
+    """``times`` matmuls [m, k] x [n, k] whose second operand is the keys or the values, ``together`` in each layer."""
 
     name: str
     m: int
     n: int
     k: int
     times: int
+    together: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,5 +128,6 @@ def _layer(layer: Layer, name: str, repeat: int, stream: int, options: Options) 
         input_elements=layer.m * layer.k if inputs is None else inputs, activation_bits=bits,
         output_bits=options.kv_bits if isinstance(layer, Linear) and layer.cached else bits,
         activation=ASSUMED_ACTIVATION, repeat=repeat, dynamic=dynamic,
+        together=layer.together if isinstance(layer, Attention) else 1,
         assumed=f"{'second operand: ' if dynamic else ''}{source.assumption}; {UNCALIBRATED}",
     )  # fmt: skip

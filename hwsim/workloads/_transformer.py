@@ -268,9 +268,9 @@ def attention(
     """Scores, softmax and weighted sum of ``tokens`` that see ``context``: the queries of a KV head run together."""
     m, times = heads // kv_heads * tokens, batch * kv_heads
     return [
-        Attention(f"attn_qk{suffix}", m, context, head, times),
+        Attention(f"attn_qk{suffix}", m, context, head, times, times),
         Host(f"softmax{suffix}", "Softmax", batch * heads * tokens * context),
-        Attention(f"attn_v{suffix}", m, head, context, times),
+        Attention(f"attn_v{suffix}", m, head, context, times, times),
     ]
 
 

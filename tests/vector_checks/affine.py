@@ -69,8 +69,9 @@ def check_decoupleq(case):
     assert (hwsim.formats.encode(np.array([case["deq"]]), q).codes == q.codes).all()
     x, row = np.array(dot["x"]), tensor(np.array(dot["q"]))
     assert (row.integers[0].astype(int) @ x, x.sum()) == (dot["acc"], dot["sum_x"])
-    close(row.scale * dot["acc"] + row.offset * dot["sum_x"], dot["y"])
-    close(x @ row.dequantize()[0], dot["y"])
+    terms = np.abs(row.scale * dot["acc"]) + np.abs(row.offset * dot["sum_x"])
+    close(row.scale.astype(float) * dot["acc"] + row.offset.astype(float) * dot["sum_x"], dot["y"], terms)
+    close(x @ row.dequantize()[0].astype(float), dot["y"], np.abs(x) @ (np.abs(row.dequantize()[0]) + abs(case["z"])))
     (group,) = (int(key.removeprefix("bpw_g")) for key in case if key.startswith("bpw_g"))
     w = np.random.default_rng(0).normal(size=(4, 4 * group))
     stored = hwsim.quantize(w, "decoupleq", bits=bits, group_size=group, scale_kind="fp16")
@@ -87,7 +88,7 @@ def check_double_rounding(case):
         return
     scale = float(re.search(r"scale ([\d.]*\d)", case["name"])[1])
     for row in case["rows"]:
-        stored = double_rounding.stored_codes(np.array([row["w"]]), scale)
+        stored = double_rounding.stored_codes(np.array([[row["w"]]]), np.array([[scale]]), 1)[0]
         whole = hwsim.QTensor(
             format="double_rounding", shape=(1, 1), codes=stored[None].astype(np.int8).view(np.uint8),
             codebook=integer.codebook(8), group_size=1, scale=np.full((1, 1), scale, np.float32),

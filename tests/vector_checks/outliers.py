@@ -33,12 +33,13 @@ def _check_row(case):
     )  # fmt: skip
     buckets = squeezellm.bucket_sums(dense, x)
     close(buckets[0], case["bucket_sums"])
-    close(buckets[0] @ dense.codebook.values[0], case["bucket_then_multiply"])
-    close(dense.dequantize()[0] @ x, case["dense"])
+    terms = np.abs(dense.dequantize()[0]) @ np.abs(x)
+    close(buckets[0] @ dense.codebook.values[0], case["bucket_then_multiply"], terms)
+    close(dense.dequantize()[0] @ x, case["dense"], terms)
     sparse = Sparse(index=row * k + np.array(csr["col"]), value=np.array(csr["val"], np.float32), value_bits=32)
     fields = {name: getattr(dense, name) for name in dense.__dataclass_fields__}
     q = hwsim.QTensor(**fields | {"sparse": sparse})
-    close(q.dequantize()[0] @ x, case["total"])
+    close(q.dequantize()[0] @ x, case["total"], np.abs(q.dequantize()[0]) @ np.abs(x))
     again = squeezellm.encode(q.dequantize(), q)
     nearest_zero = np.abs(again.codebook.values[0]).argmin()
     assert (again.codes.flat[sparse.index] == nearest_zero).all()

@@ -1,0 +1,59 @@
+"""``hwsim reproduce``."""
+
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from hwsim.cli import inputs, output
+from hwsim.files import write_atomically
+
+CSV_COLUMNS = ["version", "accelerator", "model", "stage", "cycles", "energy_uj"]
+
+
+@click.group()
+def reproduce() -> None:
+    """Published comparisons, recomputed and set beside the published figures."""
+
+
+@reproduce.command()
+@click.option("--version", type=click.Choice(["2024", "2025"]), help="One simulator of the authors; both by default.")
+@click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), help="Cycles and energy of every point.")
+@inputs.json_option
+def bitmod(version: str | None, csv: Path | None, as_json: bool) -> None:
+    """BitMoD (HPCA 2025): six language models on FP16, ANT, OliVe and BitMoD, and on our bit-serial array.
+
+    \b
+    Examples:
+      hwsim reproduce bitmod
+      hwsim reproduce bitmod --version 2024 --csv bitmod.csv
+    """
+    from hwsim.reproductions import bitmod as published
+    from hwsim.reproductions import bitmod_tables as tables
+
+    versions = [int(version)] if version else list(published.VERSIONS)
+    points = published.points(versions, progress=True)
+    ratios = published.ratios(pd.concat([points, published.equal_area(versions, progress=True)]))
+    if csv:
+        write_atomically(csv, points[CSV_COLUMNS].to_csv(index=False, float_format="%.3f").encode())
+    left_out, counterpart = published.left_out(progress=True), published.counterpart(progress=True)
+    if as_json:
+        frames = {"points": points, "ratios": ratios, "left_out": left_out, "counterpart": counterpart}
+        output.print_json({name: output.records(frame) for name, frame in frames.items()})
+        return
+    for each, rows in points.groupby("version"):
+        output.print_table(
+            tables.points(rows), f"BitMoD's simulator of {each}: cycles and energy, published beside ours"
+        )
+    output.print_table(tables.ratios(ratios), "Times the cycles or energy of BitMoD")
+    output.print_line(
+        "discriminative: prefill of 256 tokens; generative: that and 20 decode steps; mean: arithmetic, as published; "
+        "published: by the authors' own code"
+    )
+    output.print_table(tables.left_out(left_out), "If it counted: BitMoD-LY, generative, 2025")
+    output.print_table(tables.counterpart(counterpart, points), "BitMoD's weights on our verified bit-serial array")
+    output.print_line(
+        "there everything counts, activations are integers of 16 bits, energies those of another technology (45 nm)"
+    )
+    if csv:
+        output.print_line(f"wrote {csv}")

@@ -1,0 +1,27 @@
+"""Rounding at random to one of the two neighbours in a table."""
+
+import numba
+import numpy as np
+
+from hwsim.kernels._jit import jit
+from hwsim.kernels._search import count_up_to
+
+
+@jit(parallel=True)
+def encode(
+    x: np.ndarray, scale: np.ndarray, group_size: int, grid: np.ndarray, order: np.ndarray, uniform: np.ndarray,
+    codes: np.ndarray,
+) -> None:  # fmt: skip
+    """Codes[N, K]: ``order`` of the neighbour of ``x / scale`` in the ascending ``grid``, scale [N, G].
+
+    The upper one where ``uniform`` [N, K] is less than the part of the way that lies below ``x / scale``.
+    """
+    inner = grid[1:-1]
+    width = grid[1:] - grid[:-1]
+    for n in numba.prange(x.shape[0]):
+        for group in range(scale.shape[1]):
+            for k in range(group * group_size, min((group + 1) * group_size, x.shape[1])):
+                value = np.float64(x[n, k]) / scale[n, group]
+                below = count_up_to(inner, value)
+                up = uniform[n, k] < (value - grid[below]) / width[below]
+                codes[n, k] = order[below + up]

@@ -1,0 +1,1 @@
+"""Published comparisons, recomputed by this simulator and set beside the published figures."""
