@@ -193,7 +193,7 @@ class IntegerDatapath(Datapath):
         depth = array.accumulator_rows if array.weight_stationary else 0
         return np.array([array.rows, array.cols, self.lanes, self.scale_stage, depth], dtype=np.int64)
 
-    def pe_parameters(self, array: Array) -> dict[str, float]:
+    def pe_parameters(self, array: Array) -> dict[str, float | str]:
         """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale."""
         stationary = array.weight_stationary
         return {

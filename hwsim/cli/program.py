@@ -8,6 +8,7 @@ import click
 
 import hwsim
 from hwsim import digits
+from hwsim.cli.characterization import characterize
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
@@ -46,7 +47,7 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, reproduce):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, characterize, reproduce):
     program.add_command(command)
 
 

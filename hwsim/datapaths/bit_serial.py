@@ -126,7 +126,7 @@ class BitSerial(IntegerDatapath):
         cycles = terms.per_step(w, self.scheme) if self.skip == "none" else 1
         return array.rows * array.cols * self.lanes / cycles
 
-    def pe_parameters(self, array: Array) -> dict[str, float]:
+    def pe_parameters(self, array: Array) -> dict[str, float | str]:
         """See `IntegerDatapath.pe_parameters`.
 
         ``shifted_bits``: through each PE's variable shifters; ``selected_bits``: choices of a waiting step's
@@ -136,6 +136,8 @@ class BitSerial(IntegerDatapath):
         own_shifts = self.skip == "zero" or self.scheme == "naf"
         operand_bits = self.lanes * self.activation_bits
         return parameters | {
+            "scheme": self.scheme,
+            "skip": self.skip,
             "shifted_bits": operand_bits * own_shifts,
             "selected_bits": operand_bits * (self.fifo_depth - 1),
             "scale_stage": parameters["scale_stage"] * (not self.serial_scale),
