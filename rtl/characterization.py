@@ -211,7 +211,7 @@ class _Measurement:
             (pe, dot, ["dot"], None),
             (pe, "accumulate", ["pe"], None),
             (pe, "clock", ["clock dot", "clock pe"], None),
-            ("operand_register", "clock", ["operands", "clock operands"], None),
+            ("operand_register", "clock", ["operand_queue", "clock operand_queue"], None),
             ("requantizer", "requantize", ["requantizers", "gated requantizers"], None),
             (CONTROL, "clock", ["control", "clock control"], clock),
         ]
@@ -234,7 +234,7 @@ class _Measurement:
         found = []
         counted = {component.name: component for component in self.datapath.components(self.array)}
         pe, encoder = f"{self.datapath.name()}.pe", f"{self.datapath.name()}.encoder"
-        homes = {"pe": pe, "dot": pe, "operands": "operand_register", "requantizers": "requantizer",
+        homes = {"pe": pe, "dot": pe, "operand_queue": "operand_register", "requantizers": "requantizer",
                  "feeder": encoder, "control": CONTROL}  # fmt: skip
         for name in dict.fromkeys(homes.values()):
             chosen = np.isin(self.part_of, [part for part, home in homes.items() if home == name])
@@ -266,7 +266,7 @@ def _part(instance: str) -> str:
         return "dot" if path[1] == "dot" else "pe"
     if path[0].startswith("group_sum_"):
         return "pe"
-    for name in ("feeder", "operands", "requantizers"):
+    for name in ("feeder", "operand_queue", "requantizers"):
         if path[0].partition("$")[0] == name:
             return name
     return "control"
