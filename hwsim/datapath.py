@@ -85,7 +85,7 @@ class Component:
     """``count`` equal parts of the array, with the parameters that their area and energy depend on.
 
     ``terms`` are products of parameters (``lanes*weight_bits``) whose weighted sum describes area and energies between
-    measured points.
+    measured points; without, each parameter that is a number is one.
     """
 
     name: str

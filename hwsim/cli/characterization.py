@@ -10,7 +10,7 @@ import click
 
 from hwsim.cli import inputs, output
 from hwsim.cli.gates import NO_WIRES
-from hwsim.datapath import Array
+from hwsim.datapath import Array, Component
 from hwsim.design import Design
 from hwsim.errors import DesignError, MissingExtraError, nearest
 from hwsim.exploration import Space
@@ -176,7 +176,7 @@ class _Table:
             text=f"hwsim characterize: {array.rows} x {array.cols} PEs, RTL {found.rtl_hash}, "
             f"tiles of {' '.join(sets)} (seed {self.seed}, {found.cycles} cycles)",
         )
-        terms = {part.name: part.terms for part in datapath.components(array) if part.terms}
+        terms = {part.name: part.terms or _numbers(part) for part in datapath.components(array)}
         self._add(measured_rows.energy_rows(found, origin), measured_rows.area_rows(found, origin), terms, replace)
         return [
             {"design": name, "component": each.component, "action": each.action, "pj": each.pj,
@@ -205,6 +205,11 @@ class _Table:
             "parts": self.parts,
             "wires": f"wire-load model {self.wires} of the library" if self.wires else "none: pin capacitances only",
         }
+
+
+def _numbers(part: Component) -> tuple[str, ...]:
+    """The parameters that are numbers."""
+    return tuple(name for name, value in part.parameters.items() if not isinstance(value, str))
 
 
 def _refitted(row: EnergyRow | AreaRow, terms: dict[str, tuple[str, ...]]) -> bool:
