@@ -207,6 +207,7 @@ class IntegerDatapath(Datapath):
         """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale."""
         stationary = array.weight_stationary
         return {
+            "dataflow": array.dataflow,
             "lanes": self.lanes,
             "tree_depth": (self.lanes - 1).bit_length(),
             "weight_bits": self.weight_bits,

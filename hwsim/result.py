@@ -210,6 +210,11 @@ class Result:
         notes = [f"{', '.join(names)}: assumed {text}" for text, names in assumed.items()]
         conditions = technology.load(self.design.technology).conditions
         notes += [f"{self.design.technology}, {name}: {text}" for name, text in conditions.items()]
+        if self.zero_delay_pj < self.energy_pj:
+            share = self.zero_delay_pj / self.energy_pj
+            notes.append(
+                f"without glitches (at zero delay) the energy is {self.zero_delay_pj:.5g} pJ, {share:.1%} of it"
+            )
         if self.design.left_out:
             notes.append(f"left out: {', '.join(self.design.left_out)}")
         for part in self.parts:

@@ -59,14 +59,12 @@ def _pe(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
         for event in datapath.EVENTS
         if event.component == encoder
     )
-    clock = Share(component=pe, action="clock", clocks=("dot", "pe"))
-    if array.weight_stationary:
-        return Share(component=pe, action=action, parts=("dot", "pe")), clock, *encoders
+    stationary = array.weight_stationary
     return (
-        Share(component=pe, action=action, parts=("dot",)),
-        Share(component=pe, action="accumulate", parts=("pe",)),
+        Share(component=pe, action=action, parts=("dot", "pe") if stationary else ("dot",)),
+        Share(component=pe, action="accumulate", parts=() if stationary else ("pe",)),
         Share(component=pe, action="scale"),
-        clock,
+        Share(component=pe, action="clock", clocks=("dot", "pe")),
         *encoders,
     )
 

@@ -18,7 +18,8 @@ from hwsim.files import parse_yaml
 from hwsim.integer import IntegerDatapath
 from hwsim.power import liberty
 from hwsim.technology import fitting, parts, writing
-from hwsim.technology.rows import AreaRow, EnergyRow
+from hwsim.technology.rows import CONDITIONS
+from hwsim.technology.table import read_conditions, shared_rows
 
 if TYPE_CHECKING:
     from hwsim.power.liberty import Library
@@ -44,12 +45,9 @@ _NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
     "--wire-load", metavar="NAME", help=f"Wire-load model ({NO_WIRES}: pins only). Default: the library's own default."
 )
 @click.option(
-    "--parts",
-    "lent",
-    default=_PARTS,
-    show_default=True,
-    help=f"Memories and other parts of the table: {', '.join(parts())}.",
-)
+    "--parts", "lent", metavar="NAMES",
+    help=f"Tables of memories and other parts that it refers to ({', '.join(parts())}) [{_PARTS}].",
+)  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the tiles that are drawn.")
 @click.option("--replace", is_flag=True, help="Measure again what the table has, and replace it.")
 @inputs.json_option
@@ -63,7 +61,7 @@ def characterize(
     networks: tuple[str, ...],
     dont_use: tuple[str, ...],
     wire_load: str | None,
-    lent: str,
+    lent: str | None,
     seed: int,
     replace: bool,
     as_json: bool,
@@ -85,13 +83,13 @@ def characterize(
 
     if bool(designs) == grid:
         raise DesignError("name designs to measure, or --grid for those of the shipped tables")
-    unknown = [part for part in lent.split() if part not in parts()]
+    unknown = [part for part in (lent or "").split() if part not in parts()]
     if unknown:
         raise DesignError(f"--parts: {nearest(unknown[0], parts())}")
     points = {name: inputs.design(name) for name in designs} if designs else _grid(datapaths)
     library = liberty.read(liberty_files)
     wires = library.default_wire_load if wire_load is None else wire_load
-    table = _Table(out, lent.split(), library, Recipe(liberty=liberty_files, dont_use=dont_use),
+    table = _Table(out, lent, library, Recipe(liberty=liberty_files, dont_use=dont_use),
                    None if wires == NO_WIRES else wires, node, seed)  # fmt: skip
     report: list[dict[str, Any]] = []
     for name, design in points.items():
@@ -106,6 +104,7 @@ def characterize(
                 output.print_line(
                     "{design}: {component} {action} {pj:.4g} pJ (zero delay {zero_delay_pj:.4g})".format(**row)
                 )
+    table.fit(points.values())
     if as_json:
         output.print_json({"out": str(out), "events": report})
 
@@ -140,24 +139,25 @@ class _Table:
     """A technology folder that grows point by point."""
 
     def __init__(
-        self, out: Path, lent: list[str], library: "Library", recipe: "Recipe", wires: str | None, node: str, seed: int
+        self, out: Path, lent: str | None, library: "Library", recipe: "Recipe", wires: str | None, node: str, seed: int
     ) -> None:
         self.out, self.library, self.recipe, self.wires, self.node, self.seed = out, library, recipe, wires, node, seed
         self.energy, self.area = writing.read(out)
-        self.parts = " ".join(lent)
+        self.parts = lent or read_conditions(out / CONDITIONS, f"{out}/{CONDITIONS}").get("parts", _PARTS)
+        self.lent = {row.component for part in self.parts.split() for row in shared_rows(part, str(out))[1]}
 
     def knows(self, design: Design) -> bool:
         """Whether the table has measured every part of the design."""
-        parts = design.datapath.components(_measured_array(design))
         return all(
             any(row.component == part.name and row.exact and row.holds(part.parameters) for row in self.area)
-            for part in parts
+            for part in design.datapath.components(_measured_array(design))
+            if part.name not in self.lent
         )
 
     def measure(
         self, name: str, design: Design, networks: Iterable[str], replace: bool, show_progress: bool
     ) -> list[dict[str, Any]]:
-        """Adds a design's rows, fits anew and writes; what it found, one entry per event."""
+        """Adds a design's rows and writes; what it found, one entry per event."""
         from rtl import characterization, measured_rows, tiles
 
         datapath, array = design.datapath, _measured_array(design)
@@ -176,21 +176,26 @@ class _Table:
             text=f"hwsim characterize: {array.rows} x {array.cols} PEs, RTL {found.rtl_hash}, "
             f"tiles of {' '.join(sets)} (seed {self.seed}, {found.cycles} cycles)",
         )
-        terms = {part.name: part.terms or _numbers(part) for part in datapath.components(array)}
-        self._add(measured_rows.energy_rows(found, origin), measured_rows.area_rows(found, origin), terms, replace)
+        self.energy = writing.merge(self.energy, measured_rows.energy_rows(found, origin), replace)
+        self.area = writing.merge(self.area, measured_rows.area_rows(found, origin), replace)
+        self._write()
         return [
             {"design": name, "component": each.component, "action": each.action, "pj": each.pj,
              "zero_delay_pj": each.zero_delay_pj, "by_stimulus": dict(each.by_stimulus)}
             for each in found.events
         ]  # fmt: skip
 
-    def _add(
-        self, energy: list[EnergyRow], area: list[AreaRow], terms: dict[str, tuple[str, ...]], replace: bool
-    ) -> None:
-        self.energy = [row for row in writing.merge(self.energy, energy, replace) if not _refitted(row, terms)]
-        self.area = [row for row in writing.merge(self.area, area, replace) if not _refitted(row, terms)]
-        self.energy += fitting.energies(self.energy, terms)
-        self.area += fitting.areas(self.area, terms)
+    def fit(self, designs: Iterable[Design]) -> None:
+        """Makes the rows between measured points anew, for the parts of ``designs``."""
+        parts = [part for design in designs for part in design.datapath.components(_measured_array(design))]
+        terms = {part.name: part.terms or _numbers(part) for part in parts}
+        energy = [row for row in self.energy if row.exact or row.component not in terms]
+        area = [row for row in self.area if row.exact or row.component not in terms]
+        self.energy = energy + fitting.energies(energy, terms)
+        self.area = area + fitting.areas(area, terms)
+        self._write()
+
+    def _write(self) -> None:
         writing.write(self.out, self.energy, self.area, self._conditions())
 
     def _conditions(self) -> dict[str, str]:
@@ -210,7 +215,3 @@ class _Table:
 def _numbers(part: Component) -> tuple[str, ...]:
     """The parameters that are numbers."""
     return tuple(name for name, value in part.parameters.items() if not isinstance(value, str))
-
-
-def _refitted(row: EnergyRow | AreaRow, terms: dict[str, tuple[str, ...]]) -> bool:
-    return not row.exact and row.component in terms

@@ -149,8 +149,10 @@ class BitSerial(IntegerDatapath):
 
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
-        encoder: dict[str, float | str] = {"scheme": self.scheme, "skip": self.skip, "lanes": self.lanes,
-                                           "weight_bits": self.weight_bits}  # fmt: skip
+        encoder: dict[str, float | str] = {
+            "dataflow": array.dataflow, "scheme": self.scheme, "skip": self.skip, "lanes": self.lanes,
+            "weight_bits": self.weight_bits,
+        }  # fmt: skip
         encoders = array.cols * (array.rows if array.weight_stationary else 1)
         return (
             Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters(array), terms=(*PE_TERMS, *_TERMS)),

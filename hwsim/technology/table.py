@@ -194,10 +194,10 @@ def load(name: str) -> Technology:
         folder = resources.files("hwsim.data") / "technology" / name
     else:
         raise TechnologyError(f"unknown technology {name!r}; {nearest(name, available())}")
-    conditions = _conditions(folder / CONDITIONS, f"{name}/{CONDITIONS}")
+    conditions = read_conditions(folder / CONDITIONS, f"{name}/{CONDITIONS}")
     energy, area = _rows(folder, name)
     for part in conditions.pop("parts", "").split():
-        more = _parts(part, name)
+        more = shared_rows(part, name)
         energy, area = [*energy, *more[0]], [*area, *more[1]]
     return Technology(name, energy, area, conditions)
 
@@ -207,7 +207,8 @@ def parts() -> list[str]:
     return sorted(entry.name for entry in (resources.files("hwsim.data") / "parts").iterdir() if entry.is_dir())
 
 
-def _parts(part: str, name: str) -> tuple[list[EnergyRow], list[AreaRow]]:
+def shared_rows(part: str, name: str) -> tuple[list[EnergyRow], list[AreaRow]]:
+    """Energy and area rows of a table of `parts`, for the technology ``name``."""
     if part not in parts():
         raise TechnologyError(f"{name}/{CONDITIONS}: unknown parts {part!r}; {nearest(part, parts())}")
     return _rows(resources.files("hwsim.data") / "parts" / part, part)
@@ -222,7 +223,7 @@ def _rows(folder: Traversable, name: str) -> tuple[list[EnergyRow], list[AreaRow
     return energy, area
 
 
-def _conditions(file: Traversable, name: str) -> dict[str, str]:
+def read_conditions(file: Traversable, name: str) -> dict[str, str]:
     """Sentences by keyword; none if there is no such file."""
     if not file.is_file():
         return {}

@@ -48,7 +48,7 @@ def merge(old: Sequence[R], new: Sequence[R], replace: bool) -> list[R]:
 
 
 def _key(row: Row) -> tuple:
-    return row.component, getattr(row, "action", ""), tuple(sorted((k, str(v)) for k, v in row.parameters.items()))
+    return row.component, getattr(row, "action", ""), tuple(sorted((k, _cell(v)) for k, v in row.parameters.items()))
 
 
 def _text(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
