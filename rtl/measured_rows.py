@@ -9,6 +9,8 @@ from rtl.characterization import UNIFORM, Characterization, EventEnergy, Part
 BY_BITS = ("operand_register",)
 """Registers, which differ in their number of bits only."""
 
+_NOTHING = "nothing of its own: in the part's other actions, as its inputs change with every step"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
@@ -43,7 +45,7 @@ def _energy(event: EventEnergy, parameters: Parameters, origin: Provenance) -> E
     return EnergyRow(
         node=origin.node, voltage_v=origin.voltage_v, component=event.component, action=event.action,
         parameters={} if by_bits else parameters, e0_pj=0.0 if by_bits else event.pj, coefficients=coefficients,
-        source=text if event.pj else f"{origin.text}; nothing of its own: in the part's other actions, as its inputs change with every step",
+        source=text if event.pj else f"{origin.text}; {_NOTHING}",
         status="measured", error_pct=round(spread, 1),
         zero_delay_fraction=event.zero_delay_pj / event.pj if event.pj else None,
     )  # fmt: skip
