@@ -1,0 +1,44 @@
+"""Floating-point products and sums, number by number: with fractions, and NumPy's own float32."""
+
+from fractions import Fraction
+
+import numpy as np
+
+
+def value(kind, code):
+    """What a code means."""
+    return Fraction(float(kind.values[code]))
+
+
+def lmul(kind, a, b, added, division=0):
+    """Code of L-Mul's product of two codes: ``added`` is the correction in last mantissa bits."""
+    m, sign = kind.mantissa_bits, 1 << (kind.bits - 1)
+    x, y = a % sign, b % sign
+    if x >> m == 0 or y >> m == 0:
+        return 0
+    total = x + y - (kind.bias << m) - (division << m) + added
+    if total >> m <= 0:
+        return 0
+    return min(total, kind.max_code) + (sign if (a >= sign) != (b >= sign) else 0)
+
+
+def rounded(kind, a, b, division=0):
+    """Code of the correctly rounded product: the nearest of all values, the even code of two."""
+    exact = value(kind, a) * value(kind, b) / 2**division
+    sign = 1 << (kind.bits - 1)
+    magnitudes = [value(kind, code) for code in range(kind.max_code + 1)]
+    nearest = min(range(len(magnitudes)), key=lambda c: (abs(magnitudes[c] - abs(exact)), c % 2))
+    return nearest + (sign if exact < 0 and nearest else 0)
+
+
+def float32_sum(products, lanes):
+    """The stated order: a balanced tree over each ``lanes`` products, then the accumulator; float32 throughout."""
+    total = np.float32(0)
+    for low in range(0, len(products), lanes):
+        level = [np.float32(p) for p in products[low : low + lanes]]
+        level += [np.float32(0)] * (lanes - len(level))
+        while len(level) > 1:
+            pairs = [level[i] + level[i + 1] for i in range(0, len(level) - 1, 2)]
+            level = pairs + level[2 * len(pairs) :]
+        total = total + level[0]
+    return total
