@@ -79,6 +79,25 @@ class IntegerDatapath(Datapath):
         """Width of the exact sum of a step's products."""
         return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
 
+    takes_wide_sums: ClassVar[bool] = False
+    pipeline_stages: ClassVar[int] = 0
+    """Registers between a step's operands and its sum."""
+
+    @property
+    def operand_bits(self) -> tuple[int, int]:
+        """Width of an activation and of a weight on the array's streams."""
+        return self.activation_bits, self.weight_bits
+
+    @property
+    def result_bits(self) -> int:
+        """Width of the sums that the requantizers take."""
+        return self.accumulator_bits
+
+    @property
+    def result_overflow(self) -> Literal["wrap", "saturate"]:
+        """What happens when a bias takes such a sum beyond 32 bits."""
+        return self.overflow
+
     @property
     def scale_latency(self) -> int:
         """Cycles from a group's sum to the tile's."""

@@ -7,10 +7,12 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
+from hwsim.floating import FloatDatapath
+from hwsim.array_datapath import ArrayDatapath
 from rtl import streams
 from rtl.accumulator import GroupSum
 from rtl.control import Control
+from rtl.floating import EXPONENT, Normalizer
 from rtl.library import Library, place
 from rtl.operands import OperandQueue
 from rtl.pe import ProcessingElement, implementation
@@ -20,16 +22,21 @@ RESULTS = "o_results"
 """The array's one output stream."""
 
 
-def stream_layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
+def stream_layouts(datapath: ArrayDatapath, array: Array) -> dict[str, data.StructLayout]:
     """The payload layout of each stream of the array of any dataflow, inputs and results."""
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
     return {
         "i_activations": streams.activations(datapath, array),
         "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.EXTRA),
-        "i_quantizers": streams.quantizers(array),
+        "i_quantizers": quantizers(datapath, array),
         **scales,
         RESULTS: streams.results(array),
     }
+
+
+def quantizers(datapath: ArrayDatapath, array: Array) -> data.StructLayout:
+    """One tile's constants: those of the requantizers, and of what brings floating-point sums to integers."""
+    return streams.quantizers(array, {"exponent": EXPONENT} if isinstance(datapath, FloatDatapath) else None)
 
 
 class PeArray(Component):
@@ -39,7 +46,7 @@ class PeArray(Component):
     a scale stage only), ``i_quantizers`` and ``o_results``; layouts in `stream_layouts`.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
+    def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
         self._datapath = datapath
         self._array = array
         self._feeder = implementation(datapath).Feeder(datapath, array)
@@ -51,7 +58,7 @@ class PeArray(Component):
         )
 
     @property
-    def datapath(self) -> IntegerDatapath:
+    def datapath(self) -> ArrayDatapath:
         """The datapath of every PE."""
         return self._datapath
 
@@ -124,7 +131,9 @@ class PeArray(Component):
     def _columns(self, m: Module, control: Control) -> list[dict[str, Value]]:
         """What each column broadcasts to its PEs: control, operands, scales and offsets."""
         shared = ["move", "shift"]
-        own = ["advance", "add", "first_in_tile"]
+        if self._datapath.pipeline_stages:
+            shared += ["flow"]
+        own = ["advance", "first_in_tile"]
         if self._datapath.scale_stage:
             shared += ["apply"]
             own += ["first_in_group"]
@@ -134,7 +143,7 @@ class PeArray(Component):
         columns = [
             {name: getattr(control, name) for name in shared}
             | {name: getattr(control, name)[c % domains] for name in own}
-            | {"last": self._feeder.last[c % domains], "operand": self._feeder.operands[c]}
+            | {"add": control.accumulate[c % domains], "last": self._feeder.last[c % domains], "operand": self._feeder.operands[c]}
             for c in range(self._array.cols)
         ]
         if self._datapath.scale_stage:
@@ -171,11 +180,26 @@ class PeArray(Component):
             control.row_ready.eq(requantizers.i.ready),
             requantizers.i.valid.eq(control.row_valid),
             requantizers.i.p.last.eq(control.row_last),
-            requantizers.i.p.constants.eq(constants),
-            *(requantizers.i.p.sums[c].eq(value) for c, value in enumerate(sums)),
+            *(field.eq(constants[name]) for name, field in _fields(requantizers.i.p.constants)),
+            *(requantizers.i.p.sums[c].eq(value) for c, value in enumerate(self._integers(m, sums, constants))),
             self.o_results.payload.eq(requantizers.o.payload),
             self.o_results.valid.eq(requantizers.o.valid),
             requantizers.o.ready.eq(self.o_results.ready),
         ]
         with m.If(control.move):
             m.d.sync += constants.eq(self.i_quantizers.payload)
+
+    def _integers(self, m: Module, sums: list[Value], constants: Value) -> list[Value]:
+        """The columns' sums as integers: floating-point ones are brought to the requantizers' units."""
+        if not isinstance(self._datapath, FloatDatapath):
+            return sums
+        values = []
+        for c, value in enumerate(sums):
+            m.submodules[f"normalizer_{c}"] = normalizer = Normalizer(self._datapath)
+            m.d.comb += [normalizer.sum.eq(value), normalizer.exponent.eq(constants["exponent"])]
+            values.append(normalizer.value)
+        return values
+
+
+def _fields(view: data.View) -> list[tuple[str, Value]]:
+    return [(name, view[name]) for name, _ in view.shape()]

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
 
 
 class Control(Component):
@@ -21,6 +21,8 @@ class Control(Component):
 
     Members, accumulators:
         add*: a step ends.
+        accumulate*: its sum is there: at once, or after the pipeline.
+        flow: the pipeline moves.
         first_in_group*: it started its group.
         first_in_tile*: what is added next to the tile's sum starts a tile.
         group_end: the group's last step ends, in all domains.
@@ -35,10 +37,11 @@ class Control(Component):
         shift: it is taken; the rows below move up.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
+    def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
         self._scale_stage = datapath.scale_stage
         self._scale_latency = datapath.scale_latency
         self._depth = datapath.operand_depth
+        self._pipeline = datapath.pipeline_stages
         domains = datapath.sync_domains(array)
         members = {
             "operands_valid": In(1),
@@ -48,6 +51,8 @@ class Control(Component):
             "last_in_tile": In(domains),
             "advance": Out(domains),
             "add": Out(domains),
+            "accumulate": Out(domains),
+            "flow": Out(1),
             "first_in_group": Out(domains, init=-1),
             "first_in_tile": Out(domains, init=-1),
             "group_end": Out(1),
@@ -68,6 +73,7 @@ class Control(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         frozen, scale_free = self._drain(m)
+        m.d.comb += self.flow.eq(~frozen)
         domains = range(len(self.add))
         waiting = [Signal(range(self._depth + 1), name=f"waiting_{d}") for d in domains]
         occupied = Cat(count.any() for count in waiting)
@@ -89,7 +95,7 @@ class Control(Component):
             m.d.sync += waiting[d].eq(waiting[d] + accept - self.add[d])
             with m.If(self.add[d]):
                 m.d.sync += self.first_in_group[d].eq(self.last_in_group[d])
-                if not self._scale_stage:
+                if not self._scale_stage and not self._pipeline:
                     m.d.sync += self.first_in_tile[d].eq(self.last_in_tile[d])
         return m
 
@@ -101,7 +107,7 @@ class Control(Component):
         final = Signal()
         frozen = Signal()
         scale_free: Value = Signal(init=1)
-        summed, ends = self.group_end, self.last_in_tile[0]
+        summed, ends = self._pipelined(m)
         if self._scale_stage:
             left = Signal(range(self._scale_latency + 1))
             ends = Signal()
@@ -137,3 +143,20 @@ class Control(Component):
         with m.Elif(self.shift):
             m.d.sync += rows_left.eq(rows_left - 1)
         return frozen, scale_free
+
+    def _pipelined(self, m: Module) -> tuple[Value, Value]:
+        """Steps that reach the accumulators: whether one ends a group, and whether it ends a tile."""
+        if not self._pipeline:
+            m.d.comb += self.accumulate.eq(self.add)
+            return self.group_end, self.last_in_tile[0]
+        step, last = self.add[0], self.last_in_tile[0]
+        for stage in range(self._pipeline):
+            following = Signal(name=f"step_{stage}"), Signal(name=f"last_{stage}")
+            with m.If(self.flow):
+                m.d.sync += [following[0].eq(step), following[1].eq(last)]
+            step, last = following
+        accumulate = step & self.flow
+        m.d.comb += self.accumulate.eq(accumulate)
+        with m.If(accumulate):
+            m.d.sync += self.first_in_tile.eq(last)
+        return accumulate, last

@@ -12,7 +12,7 @@ from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Val
 from amaranth.lib.wiring import Component, In
 
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
 
 
 class Library:
@@ -55,7 +55,7 @@ def place(
     platform: Library | None,
     name: str,
     kind: type[Component],
-    parameters: tuple[IntegerDatapath | Array, ...],
+    parameters: tuple[ArrayDatapath | Array, ...],
     inputs: Mapping[str, ValueLike],
 ) -> Component | SimpleNamespace:
     """Adds ``kind(*parameters)``, which has a clock, to ``m`` as submodule ``name``.

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
 from rtl import streams
 
 
@@ -20,7 +20,7 @@ class OperandQueue(Component):
         last_in_group, last_in_tile: per domain, of its step.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array, weights: streams.Layout) -> None:
+    def __init__(self, datapath: ArrayDatapath, array: Array, weights: streams.Layout) -> None:
         self._depth = datapath.operand_depth
         self._domains = datapath.sync_domains(array)
         activations = streams.activations(datapath, array)

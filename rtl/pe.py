@@ -6,11 +6,13 @@ from types import ModuleType
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
+from hwsim.floating import FloatDatapath
 from rtl.accumulator import Accumulator
+from rtl.float32 import Float32Accumulator
 
 
-def implementation(datapath: IntegerDatapath) -> ModuleType:
+def implementation(datapath: ArrayDatapath) -> ModuleType:
     """The module of this package that has the datapath's ``Feeder`` and ``Dot``."""
     return importlib.import_module(f"rtl.{datapath.name()}")
 
@@ -25,15 +27,21 @@ class ProcessingElement(Component):
         shadow: the shadow register.
     """
 
-    def __init__(self, datapath: IntegerDatapath) -> None:
+    def __init__(self, datapath: ArrayDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator = Accumulator(datapath, len(self._dot.step))
+        self._accumulator = self._sum(datapath, len(self._dot.step))
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
             {name: member for name, member in inner.items() if name not in ("step", "value")}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
+
+    @staticmethod
+    def _sum(datapath: ArrayDatapath, step_bits: int) -> Component:
+        if isinstance(datapath, FloatDatapath) and datapath.accumulation == "float32":
+            return Float32Accumulator()
+        return Accumulator(datapath, step_bits)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

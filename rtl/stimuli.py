@@ -10,11 +10,12 @@ from collections.abc import Mapping
 import numpy as np
 from amaranth.lib import data
 
-from hwsim import mapping
+from hwsim import array_datapath, mapping
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
+from hwsim.floating import FloatDatapath
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.qtensor import QTensor
-from hwsim.requantization import Quantizer, requantize
+from hwsim.requantization import Quantizer
 from rtl import beats, stationary_beats
 from rtl.array import RESULTS, stream_layouts
 from rtl.pe import implementation
@@ -49,7 +50,7 @@ class Stimuli:
     cycles: int
 
 
-def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
+def stimuli(datapath: ArrayDatapath, array: Array, matmul: Matmul) -> Stimuli:
     """The beats of ``matmul`` on every stream of the array, results and cycles by the simulator."""
     plan = Plan.make(datapath, array, matmul)
     parts = {
@@ -73,7 +74,7 @@ def stimuli(datapath: IntegerDatapath, array: Array, matmul: Matmul) -> Stimuli:
 class Plan:
     """The tiles in order."""
 
-    datapath: IntegerDatapath
+    datapath: ArrayDatapath
     array: Array
     matmul: Matmul
     m_tile: np.ndarray  # int[T]
@@ -81,7 +82,7 @@ class Plan:
     rows: np.ndarray  # int[T], of M
 
     @classmethod
-    def make(cls, datapath: IntegerDatapath, array: Array, matmul: Matmul) -> "Plan":
+    def make(cls, datapath: ArrayDatapath, array: Array, matmul: Matmul) -> "Plan":
         tiles = list(mapping.tiles(len(matmul.x), matmul.w.n, array, matmul.m_outer))
         return cls(
             datapath=datapath, array=array, matmul=matmul,
@@ -89,6 +90,18 @@ class Plan:
             n_tile=np.array([tile.n0 // array.cols for tile in tiles]),
             rows=np.array([tile.m1 - tile.m0 for tile in tiles]),
         )  # fmt: skip
+
+    @property
+    def activations(self) -> np.ndarray:
+        """[M, K]: integers, or their codes."""
+        x = self.matmul.x
+        return self.datapath.encode(x) if isinstance(self.datapath, FloatDatapath) else x
+
+    @property
+    def weights(self) -> np.ndarray:
+        """[N, K]: integers, or codes."""
+        w = self.matmul.w
+        return self.datapath.codes(w) if isinstance(self.datapath, FloatDatapath) else w.integers
 
     @functools.cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
@@ -133,13 +146,13 @@ def _by_step(plan: Plan, values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _activations(plan: Plan, layout: data.StructLayout) -> np.ndarray:
-    values = _by_step(plan, plan.matmul.x, plan.array.rows)
+    values = _by_step(plan, plan.activations, plan.array.rows)
     return plan.per_tile(beats.pack(layout, {"values": values}), plan.m_tile)
 
 
 def _weights(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     w = plan.matmul.w
-    values = _by_step(plan, w.integers, plan.array.cols)
+    values = _by_step(plan, plan.weights, plan.array.cols)
     _, last_in_group = plan.steps
     count = len(last_in_group)
     blocks = len(values) // count
@@ -176,13 +189,15 @@ def _quantizers(plan: Plan, layout: data.StructLayout) -> np.ndarray:
         "threshold": np.full(tiles, quantizer.threshold),
         "rows": plan.rows,
     }
+    if isinstance(plan.datapath, FloatDatapath):
+        fields["exponent"] = np.full(tiles, plan.datapath.sum_exponent(plan.matmul.w, quantizer.sum_shift))
     return beats.pack(layout, fields)
 
 
 def _results(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     matmul, quantizer = plan.matmul, plan.matmul.quantizer
-    sums = plan.datapath.matmul(matmul.x, matmul.w)
-    results = requantize(sums, quantizer, plan.datapath.overflow)
+    sums = array_datapath.sums(plan.datapath, matmul.x, matmul.w, quantizer)
+    results = array_datapath.results(plan.datapath, sums, quantizer)
     missing = quantizer.high if quantizer.threshold else min(max(0, quantizer.low), quantizer.high)
     columns = plan.columns(results.T, missing)
     tile = np.repeat(np.arange(len(plan.rows)), plan.rows)
