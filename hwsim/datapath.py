@@ -112,6 +112,8 @@ class Datapath(ABC):
     events: ClassVar[Callable[..., None]]
     """Compiled ``events(shape, stats, params, activation, counts, features)``: fills the last two."""
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
+    takes_wide_sums: ClassVar[bool] = False
+    """Whether it brings sums that need more than 32 bits to units in which they fit."""
     needs_values: ClassVar[bool] = True
     """Whether `stats` reads weights, or takes what `stored` puts in their place."""
 

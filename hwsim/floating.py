@@ -18,7 +18,6 @@ from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS
 from hwsim.kernels import floating as kernels
 from hwsim.minifloat import Minifloat, named
-from hwsim.qtensor import QTensor
 
 if TYPE_CHECKING:
     from hwsim.workload import MatmulLayer
@@ -259,7 +258,8 @@ class FloatDatapath(Datapath):
             return self._scaled(x, codes, division, w)
         out = np.zeros((len(x), len(codes)), dtype=np.float64)
         if self.accumulation == "float32":
-            self._accumulate(x, codes, division, 1 << 62, self.lanes, out)
+            group_size = codes.shape[1] if w is None else w.group_size
+            self._accumulate(x, codes, division, group_size, self.lanes, 1 << 62, out)
             if not np.isfinite(out).all():
                 raise FormatError(f"{self.name()}: a sum is beyond float32; use smaller scales")
             return out.astype(np.float32)
@@ -283,18 +283,22 @@ class FloatDatapath(Datapath):
         for low in range(0, codes.shape[1], length):
             out = np.zeros(total.shape, dtype=np.float64)
             part = slice(low, low + length)
-            self._accumulate(x[:, part], codes[:, part], division, max(1, trees // lanes), lanes, out)
+            self._accumulate(x[:, part], codes[:, part], division, length, lanes, max(1, trees // lanes), out)
             total += np.ldexp(out, -self.product_exponent).astype(np.int64)
         return total
 
     def _accumulate(
-        self, x: np.ndarray, codes: np.ndarray, division: int, flush: int, lanes: int, out: np.ndarray
+        self, x: np.ndarray, codes: np.ndarray, division: int, group_size: int, lanes: int, flush: int, out: np.ndarray
     ) -> None:
-        """Float32 sums of trees of ``lanes``, moved to ``out`` after every ``flush`` of them."""
+        """Float32 sums of trees of ``lanes`` within groups, moved to ``out`` after every ``flush`` of them."""
         multiply, constants, x_operands, w_operands, nothing = self.operands(x, codes, division)
-        blocks = kernels.columns(by_lanes(w_operands, lanes, nothing[1]), nothing[1])
+        x_steps, w_steps = (
+            by_lanes(each, lanes, group_size, zero)
+            for each, zero in zip((x_operands, w_operands), nothing, strict=True)
+        )
+        blocks = kernels.columns(w_steps, nothing[1])
         sums = np.zeros((len(x), len(blocks), kernels.COLUMNS))
-        multiply(by_lanes(x_operands, lanes, nothing[0]), blocks, constants, _power_of_two(lanes), flush, sums)
+        multiply(x_steps, blocks, constants, _power_of_two(lanes), flush, sums)
         out[:] = sums.reshape(len(x), -1)[:, : len(codes)]
 
     @abstractmethod
@@ -382,9 +386,17 @@ class FloatDatapath(Datapath):
         )
 
 
-def by_lanes(operands: np.ndarray, lanes: int, nothing: Any) -> np.ndarray:
-    """[rows, K'] : each ``lanes`` operands of [rows, K] filled up with ``nothing`` to a power of two."""
+def by_lanes(operands: np.ndarray, lanes: int, group_size: int, nothing: Any) -> np.ndarray:
+    """[rows, K']: the steps of [rows, K], each filled up with ``nothing`` to a power of two.
+
+    A step is ``lanes`` operands of one group; sums of steps that hold nothing change no sum.
+    """
     rows, k = operands.shape
+    if group_size < k:
+        groups = -(-k // group_size)
+        full = np.full((rows, groups * group_size), nothing, dtype=operands.dtype)
+        full[:, :k] = operands
+        return by_lanes(full.reshape(rows * groups, group_size), lanes, group_size, nothing).reshape(rows, -1)
     steps, width = -(-k // lanes), _power_of_two(lanes)
     full = np.full((rows, steps * lanes), nothing, dtype=operands.dtype)
     full[:, :k] = operands

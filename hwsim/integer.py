@@ -79,7 +79,6 @@ class IntegerDatapath(Datapath):
         """Width of the exact sum of a step's products."""
         return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
 
-    takes_wide_sums: ClassVar[bool] = False
     pipeline_stages: ClassVar[int] = 0
     """Registers between a step's operands and its sum."""
 
@@ -245,12 +244,12 @@ class IntegerDatapath(Datapath):
         )
 
 
-def wide_sums(sum_shift: int, datapath: str) -> str:
+def wide_sums(sum_shift: int, datapath: Datapath) -> str:
     """Why ``datapath`` cannot requantize sums that must be rounded before they fit 32 bits; empty for others."""
-    if not sum_shift:
+    if not sum_shift or datapath.takes_wide_sums:
         return ""
     return (
-        f"{datapath} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, or run "
+        f"{datapath.name()} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, or run "
         "without a design for the exact sums"
     )
 

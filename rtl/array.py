@@ -6,9 +6,9 @@ from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.floating import FloatDatapath
-from hwsim.array_datapath import ArrayDatapath
 from rtl import streams
 from rtl.accumulator import GroupSum
 from rtl.control import Control
@@ -143,7 +143,11 @@ class PeArray(Component):
         columns = [
             {name: getattr(control, name) for name in shared}
             | {name: getattr(control, name)[c % domains] for name in own}
-            | {"add": control.accumulate[c % domains], "last": self._feeder.last[c % domains], "operand": self._feeder.operands[c]}
+            | {
+                "add": control.accumulate[c % domains],
+                "last": self._feeder.last[c % domains],
+                "operand": self._feeder.operands[c],
+            }
             for c in range(self._array.cols)
         ]
         if self._datapath.scale_stage:

@@ -3,8 +3,8 @@
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.datapath import Array
 from hwsim.array_datapath import ArrayDatapath
+from hwsim.datapath import Array
 
 
 class Control(Component):

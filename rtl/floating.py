@@ -85,7 +85,9 @@ class FloatDot(Component):
             products.append(multiplier.product)
         if self._datapath.accumulation == "fixed":
             bits = self._datapath.product_bits
-            m.d.comb += self.step.eq(tree_sum([to_fixed(m, kind, p, bits, f"product_{i}") for i, p in enumerate(products)]))
+            m.d.comb += self.step.eq(
+                tree_sum([to_fixed(m, kind, p, bits, f"product_{i}") for i, p in enumerate(products)])
+            )
         else:
             level = [to_float32(m, kind, p, f"product_{i}") for i, p in enumerate(products)]
             m.d.comb += self.step.eq(self._tree(m, level))
@@ -159,7 +161,11 @@ class Normalizer(Component):
             half.eq((1 << down) >> 1),
             lowered.eq((whole + half) >> down),
             self.value.eq(
-                Mux(exponent < 0, overflow(m, lowered, RESULT_BITS, "saturate"), overflow(m, raised, RESULT_BITS, "saturate"))
+                Mux(
+                    exponent < 0,
+                    overflow(m, lowered, RESULT_BITS, "saturate"),
+                    overflow(m, raised, RESULT_BITS, "saturate"),
+                )
             ),
         ]
         return m

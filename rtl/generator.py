@@ -1,7 +1,7 @@
 """From a datapath and an array to the component that is both."""
 
-from hwsim.datapath import Array
 from hwsim.array_datapath import ArrayDatapath
+from hwsim.datapath import Array
 from rtl.array import PeArray
 from rtl.weight_stationary import WeightStationaryArray
 

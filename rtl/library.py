@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, ValueLike
 from amaranth.lib.wiring import Component, In
 
-from hwsim.datapath import Array
 from hwsim.array_datapath import ArrayDatapath
+from hwsim.datapath import Array
 
 
 class Library:

@@ -4,8 +4,8 @@ from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.datapath import Array
 from hwsim.array_datapath import ArrayDatapath
+from hwsim.datapath import Array
 from hwsim.kernels.tiles import REQUANTIZER_STAGES as STAGES
 from rtl import streams
 from rtl.arithmetic import overflow

@@ -11,9 +11,9 @@ import numpy as np
 from amaranth.lib import data
 
 from hwsim import array_datapath, mapping
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.floating import FloatDatapath
-from hwsim.array_datapath import ArrayDatapath
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from rtl import beats, stationary_beats

@@ -6,9 +6,9 @@ Where the dataflows differ, ``array.dataflow`` says which layout it is.
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.floating import FloatDatapath
-from hwsim.array_datapath import ArrayDatapath
 
 RESULT_BITS = 32
 Layout = data.StructLayout

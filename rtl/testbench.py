@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.files import write_atomically
-from hwsim.array_datapath import ArrayDatapath
 from hwsim.network import Network
 from rtl import harness, layers, stimuli, verilog
 from rtl.array import stream_layouts

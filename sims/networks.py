@@ -5,10 +5,10 @@ import dataclasses
 from collections.abc import Iterator
 
 from hwsim import digits
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import FormatError
-from hwsim.array_datapath import ArrayDatapath
 from hwsim.simulation import check_support
 from hwsim.workload import MatmulLayer, Workload
 from rtl import layers

@@ -20,8 +20,8 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component
 from cocotb_tools.runner import get_runner
 
-from hwsim.datapath import Array
 from hwsim.array_datapath import ArrayDatapath
+from hwsim.datapath import Array
 from rtl import harness, stimuli, verilog
 from rtl.array import stream_layouts
 from rtl.generator import generate
