@@ -23,7 +23,7 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Array", "BitSerial", "Datapath", "Design", "Dram", "FpMac", "HwsimError", "LMul", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
+    "Array", "BitSerial", "Datapath", "Design", "Dram", "FpMac", "HwsimError", "LMul", "Mac", "Network", "Node",
+    "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
     "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

@@ -216,9 +216,8 @@ class FloatDatapath(Datapath):
             )  # fmt: skip
         self.codes(w)
         if self.accumulation == "fixed":
-            largest = int(np.ldexp(self.kind.max, -self.product_exponent))
             lengths = np.diff(np.append(np.arange(0, w.k, w.group_size), w.k))
-            total = int((np.abs(w.scale.astype(object)) * lengths).sum(axis=1).max()) * largest
+            total = int((np.abs(w.scale.astype(object)) * lengths).sum(axis=1).max()) * self._largest_product
             if total.bit_length() >= self.accumulator_bits:
                 raise self._refusal(
                     w, f"a sum over K={w.k} can need {total.bit_length() + 1} bits, accumulator_bits is "
@@ -232,7 +231,24 @@ class FloatDatapath(Datapath):
         """
         activation = np.ldexp(1.0, self.activation_bits - 1 - self.activation_exponent)
         weight = np.ldexp(float(np.abs(w.integers).max(initial=0)), -self.weight_exponent(w))
-        return _least_exponent(activation * weight, self.kind)
+        return self.least_division(activation * weight)
+
+    def least_division(self, largest: float) -> int:
+        """The smallest power of two, 0 or more, by which products up to ``largest`` must be divided."""
+        return _least_exponent(largest, self.kind)
+
+    def check_length(self, k: int) -> None:
+        """FormatError if a fixed-point sum of ``k`` products can need more than ``accumulator_bits``."""
+        bits = (k * self._largest_product).bit_length() + 1
+        if self.accumulation == "fixed" and bits > self.accumulator_bits:
+            raise FormatError(
+                f"{self.name()}: a sum over K={k} can need {bits} bits, accumulator_bits is {self.accumulator_bits}"
+            )
+
+    @property
+    def _largest_product(self) -> int:
+        """In units of ``2**product_exponent``."""
+        return int(np.ldexp(self.kind.max, -self.product_exponent))
 
     def sum_exponent(self, w: Operand, sum_shift: int) -> int:
         """Power of two that brings a layer's sums to integers of ``2**sum_shift`` of the network's units."""
@@ -275,7 +291,7 @@ class FloatDatapath(Datapath):
 
     def _fixed(self, x: np.ndarray, codes: np.ndarray, division: int) -> np.ndarray:
         """Exact sums: of as many float32 numbers as stay exact, these of as many float64 ones."""
-        largest = int(np.ldexp(self.kind.max, -self.product_exponent))
+        largest = self._largest_product
         trees = max(1, EXACT_FLOAT32 // largest)
         lanes = min(8, 1 << (trees.bit_length() - 1))
         length = max(lanes, EXACT_FLOAT64 // largest)

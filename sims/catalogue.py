@@ -11,9 +11,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.fp_mac import FpMac
+from hwsim.datapaths.lmul import LMul
 from hwsim.datapaths.mac import Mac
+from hwsim.floating import FloatDatapath
 from hwsim.integer import IntegerDatapath
 from hwsim.terms import SCHEMES
 from rtl.harness import Job
@@ -23,6 +27,8 @@ from sims.workloads import KINDS, random_matmul
 
 DRAWN = {"mac": 17, "bit_serial": 30}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
+FLOATING_DRAWN = 9
+"""The same, per floating-point datapath."""
 STATIONARY_DRAWN = 8
 """The same, weight-stationary."""
 QUICK_DRAWN = 3
@@ -43,7 +49,7 @@ class Configuration:
     """
 
     name: str
-    datapath: IntegerDatapath
+    datapath: ArrayDatapath
     array: Array
     engine: Literal["verilator", "amaranth"]
     quick: bool = False
@@ -63,7 +69,7 @@ class Configuration:
 
 def catalogue() -> list[Configuration]:
     """Every configuration, those of one datapath together."""
-    return [*_mac(), *_bit_serial()]
+    return [*_mac(), *_bit_serial(), *_floating("lmul", LMul), *_floating("fp_mac", FpMac)]
 
 
 def find(name: str) -> Configuration:
@@ -195,4 +201,32 @@ def _drawn(
         yield Configuration(
             name=f"{datapath.name()}-{kind}-{number:02}", datapath=datapath(**fields), array=array,
             engine="amaranth", quick=number < QUICK_DRAWN,
+        )  # fmt: skip
+
+
+def _floating(prefix: str, datapath: type[FloatDatapath]) -> Iterator[Configuration]:
+    def on_verilator(name: str, rows: int, cols: int, quick: bool = False, **fields: object) -> Configuration:
+        return Configuration(
+            name=f"{prefix}-{name}", datapath=datapath(**fields), array=Array(rows=rows, cols=cols),
+            engine="verilator", quick=quick, network=name.startswith("network"),
+        )  # fmt: skip
+
+    fixed = {"accumulation": "fixed", "accumulator_bits": 40}
+    yield on_verilator("network", 8, 8, quick=prefix == "lmul", lanes=8)
+    yield on_verilator("network-fixed", 8, 8, lanes=8, **fixed)
+    yield on_verilator("groups", 3, 4, quick=True, lanes=4, scale_bits=8, **fixed)
+    yield on_verilator("e5m2", 4, 4, lanes=4, format="e5m2")
+    yield on_verilator("bf16", 2, 3, quick=True, lanes=5, format="bf16", activation_bits=12)
+    yield on_verilator("fp16", 2, 2, lanes=2, format="fp16", **(fixed | {"accumulator_bits": 56}))
+    yield on_verilator("e2m1", 2, 8, lanes=16, format="e2m1", activation_bits=4, **fixed)
+    yield on_verilator("single", 1, 1, lanes=1)
+    for number in range(FLOATING_DRAWN):
+        draw = random.Random(f"{prefix} {number}")
+        chosen = draw.choice(("e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bf16", "fp16", "e4m2", "e5m6"))
+        exact = chosen != "bf16" and draw.random() < 0.5
+        more = {"accumulation": "fixed", "accumulator_bits": 60, "scale_bits": draw.choice((0, 6))} if exact else {}
+        yield Configuration(
+            name=f"{prefix}-drawn-{number:02}", engine="amaranth", quick=number < QUICK_DRAWN,
+            datapath=datapath(format=chosen, lanes=draw.randint(1, 6), activation_bits=draw.choice((4, 8, 12)), **more),
+            array=Array(rows=draw.randint(1, 3), cols=draw.randint(1, 3)),
         )  # fmt: skip

@@ -130,6 +130,17 @@ def test_dot_products_of_any_length(m, n, k, lanes, name, seed):
     assert chosen.sums(x, w)[i, j] == naive.float32_sum(products, lanes)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_zeros_and_products_too_small(name):
+    chosen = LMul(format=name, lanes=4)
+    tiny = np.array([[0, chosen.kind.sign_bit, 1, 1 << chosen.kind.mantissa_bits]], np.uint16)
+    tiny = tiny.astype(np.uint8 if chosen.kind.bits <= 8 else np.uint16)
+    for division in (0, 5):
+        expected = chosen.kind.decode(chosen.products(tiny, tiny, division)).sum()
+        assert chosen.sums(tiny, tiny, division) == expected
+        assert chosen.sums(tiny[:, :2], tiny[:, :2], division) == 0
+
+
 def test_offsets_of_the_paper_and_the_best():
     offsets = {name: LMul(format=name).offset() for name in ("e4m3", "e5m2", "fp16", "bf16")}
     assert offsets == {"e4m3": 55, "e5m2": 59, "fp16": 15296, "bf16": 16248}

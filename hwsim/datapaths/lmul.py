@@ -62,7 +62,8 @@ class LMul(FloatDatapath):
             for each, part in zip((x, codes), parts, strict=True)
         ]
         ends = [(int(each.min(initial=0)), int(each.max(initial=0))) for each in magnitudes]
-        zeros = [smallest - 4 - most for _, most in reversed(ends)]
+        # An operand of zero: too small with any other one, and with another zero.
+        zeros = [min(smallest - 4 - most, (smallest - 4) // 2) for _, most in reversed(ends)]
         lowest = sum(min(low, zero) for (low, _), zero in zip(ends, zeros, strict=True))
         fits = lowest >= -(1 << 31) and ends[0][1] + ends[1][1] < 1 << 31
         multiply = kernels.matmul if fits else kernels.matmul_wide
