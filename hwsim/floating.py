@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RESULT_BITS = 32
 MAX_FIXED_BITS = 62
 """Widest fixed-point accumulator."""
+EXACT_LANES = 8
+"""Products that are added at a time where order is free."""
 EXACT_FLOAT32, EXACT_FLOAT64 = 1 << 24, 1 << 53
 """Whole numbers up to here, and so their sums below it, are exact."""
 MAX_EXPONENT = 255
@@ -40,6 +42,28 @@ def events(name: str) -> tuple[Event, ...]:
         Event(component=f"{name}.pe", action="clock"),
         *SHARED_EVENTS,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Operands:
+    """Operands of a compiled matmul.
+
+    Attributes:
+        matmul: as `hwsim.kernels.floating.summing` makes them.
+        constants: of its product.
+        x, w: [M, K] and [N, K].
+        nothing: operands of either side whose products are +0.
+        power: products are ``2**power`` times too large.
+        negligible: sums below it are 0.
+    """
+
+    matmul: Callable[..., None]
+    constants: tuple
+    x: np.ndarray
+    w: np.ndarray
+    nothing: tuple[Any, Any]
+    power: int = 0
+    negligible: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -290,41 +314,42 @@ class FloatDatapath(Datapath):
         return total
 
     def _fixed(self, x: np.ndarray, codes: np.ndarray, division: int) -> np.ndarray:
-        """Exact sums: of as many float32 numbers as stay exact, these of as many float64 ones."""
+        """Exact sums: float32 ones of as many products as stay exact and float64 ones of these, or all in float64."""
         largest = self._largest_product
         trees = max(1, EXACT_FLOAT32 // largest)
-        lanes = min(8, 1 << (trees.bit_length() - 1))
-        length = max(lanes, EXACT_FLOAT64 // largest)
+        wide = trees < EXACT_LANES
+        length = max(EXACT_LANES, EXACT_FLOAT64 // largest)
+        flush = 1 << 62 if wide else trees // EXACT_LANES
         total = np.zeros((len(x), len(codes)), dtype=np.int64)
         for low in range(0, codes.shape[1], length):
             out = np.zeros(total.shape, dtype=np.float64)
             part = slice(low, low + length)
-            self._accumulate(x[:, part], codes[:, part], division, length, lanes, max(1, trees // lanes), out)
-            total += np.ldexp(out, -self.product_exponent).astype(np.int64)
+            self._accumulate(x[:, part], codes[:, part], division, length, EXACT_LANES, flush, out, wide)
+            total += np.rint(out * 2.0**-self.product_exponent).astype(np.int64)
         return total
 
     def _accumulate(
-        self, x: np.ndarray, codes: np.ndarray, division: int, group_size: int, lanes: int, flush: int, out: np.ndarray
-    ) -> None:
-        """Float32 sums of trees of ``lanes`` within groups, moved to ``out`` after every ``flush`` of them."""
-        multiply, constants, x_operands, w_operands, nothing = self.operands(x, codes, division)
+        self, x: np.ndarray, codes: np.ndarray, division: int, group_size: int, lanes: int, flush: int,
+        out: np.ndarray, exact: bool = False,
+    ) -> None:  # fmt: skip
+        """Sums of trees of ``lanes`` within groups, moved to ``out`` after every ``flush`` of them."""
+        made = self.operands(x, codes, division, exact)
         x_steps, w_steps = (
             by_lanes(each, lanes, group_size, zero)
-            for each, zero in zip((x_operands, w_operands), nothing, strict=True)
+            for each, zero in zip((made.x, made.w), made.nothing, strict=True)
         )
-        blocks = kernels.columns(w_steps, nothing[1])
+        blocks = kernels.columns(w_steps, made.nothing[1])
         sums = np.zeros((len(x), len(blocks), kernels.COLUMNS))
-        multiply(x_steps, blocks, constants, _power_of_two(lanes), flush, sums)
+        made.matmul(x_steps, blocks, made.constants, _power_of_two(lanes), flush, sums)
         out[:] = sums.reshape(len(x), -1)[:, : len(codes)]
+        if made.power:
+            out *= 2.0**-made.power
+        if made.negligible:
+            out[np.abs(out) < made.negligible] = 0
 
     @abstractmethod
-    def operands(
-        self, x: np.ndarray, codes: np.ndarray, division: int
-    ) -> tuple[Callable[..., None], tuple, np.ndarray, np.ndarray, tuple[Any, Any]]:
-        """The kernel (`hwsim.kernels.floating.summing`) for these codes [M, K] and [N, K], its constants and operands.
-
-        The last are the operands whose products with anything are +0.
-        """
+    def operands(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+        """What computes sums of products of codes [M, K] and [N, K], in float64 with ``exact``."""
 
     def integers(self, sums: np.ndarray, exponent: int) -> np.ndarray:
         """int32: ``sums * 2**exponent`` rounded, ties up, and saturated, as the array does before its requantizers."""

@@ -4,12 +4,19 @@ Source: Luo and Sun, "Addition is All You Need for Energy-efficient Language Mod
 The hardware's form is `hwsim.LMul`; the equation form, which differs from it, is for software studies only.
 """
 
+import dataclasses
 import functools
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hwsim.errors import FormatError
+from hwsim.errors import FormatError, NetworkError
+from hwsim.network import Network, Node
+from hwsim.operators import Matmul
+from hwsim.requantization import dyadic
+
+if TYPE_CHECKING:
+    from hwsim.floating import FloatDatapath
 
 Correction = Literal["paper", "best", "none"]
 
@@ -83,3 +90,52 @@ def operator_error(mantissa_bits: int, samples: int = 1 << 11) -> dict[str, dict
         }
         for name, e in errors.items()
     }  # fmt: skip
+
+
+def dot_product_error(
+    datapath: "FloatDatapath", k: int = 256, count: int = 4096, seed: int = 0
+) -> dict[str, float]:
+    """How far ``count`` dot products of ``k`` normal numbers are from exact ones of the same numbers before rounding.
+
+    ``gain`` is the slope through the origin of results over exact ones; ``rms`` the root-mean-square error relative
+    to that of the exact results, ``without gain`` after the results are divided by the gain.
+    """
+    rng = np.random.default_rng(seed)
+    side = int(np.ceil(np.sqrt(count)))
+    x, y = rng.standard_normal((side, k)), rng.standard_normal((side, k))
+    exact = x @ y.T
+    codes = [datapath.kind.encode(each, signed_zero=False) for each in (x, y)]
+    sums = datapath.sums(codes[0], codes[1]).astype(np.float64)
+    if datapath.accumulation == "fixed":
+        sums = np.ldexp(sums, datapath.product_exponent)
+    power = np.square(exact).sum()
+    gain = float((sums * exact).sum() / power)
+
+    def error(values: np.ndarray) -> float:
+        return float(np.sqrt(np.square(values - exact).sum() / power))
+
+    return {"rms": error(sums), "gain": gain, "without gain": error(sums / gain)}
+
+
+def fold_gain(network: Network, gain: float) -> Network:
+    """``network`` for a datapath whose sums are ``gain`` times too large: biases times it, ratios divided by it.
+
+    NetworkError if a bias leaves 32 bits.
+    """
+    return dataclasses.replace(network, nodes=tuple(_folded(node, gain) for node in network.nodes))
+
+
+def _folded(node: Node, gain: float) -> Node:
+    if not isinstance(node.operator, Matmul):
+        return node
+    quantizer = node.operator.quantizer
+    bias = np.rint(quantizer.bias * gain)
+    if np.abs(bias).max(initial=0) >= 1 << 31:
+        raise NetworkError(f"node {node.name!r}: a bias times {gain} leaves 32 bits")
+    changed = {"bias": bias.astype(np.int32)}
+    if not quantizer.threshold:
+        ratio = np.ldexp(quantizer.multiplier.astype(np.float64), -quantizer.shift.astype(int)) / gain
+        changed["multiplier"], changed["shift"] = dyadic(ratio)
+    return dataclasses.replace(
+        node, operator=dataclasses.replace(node.operator, quantizer=dataclasses.replace(quantizer, **changed))
+    )

@@ -1,13 +1,11 @@
 """Floating-point multiply-accumulate: products correctly rounded to the operands' format. L-Mul's baseline."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from hwsim import floating
-from hwsim.floating import FloatDatapath
+from hwsim.floating import FloatDatapath, Operands
 from hwsim.kernels import fp_mac as kernels
 
 
@@ -29,9 +27,11 @@ class FpMac(FloatDatapath):
         values = kernels.products(*flat, self._constants(division))
         return self.kind.encode(values, signed_zero=False).reshape(x.shape)
 
-    def operands(
-        self, x: np.ndarray, codes: np.ndarray, division: int
-    ) -> tuple[Callable[..., None], tuple, np.ndarray, np.ndarray, tuple[Any, Any]]:
+    def operands(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
         """See `FloatDatapath.operands`: the values."""
-        values = [self.kind.decode(each).astype(np.float32) for each in (x, codes)]
-        return kernels.matmul, self._constants(division), values[0], values[1], (np.float32(0), np.float32(0))
+        table = self.kind.values.astype(np.float32)
+        zero = np.float32(0)
+        return Operands(
+            matmul=kernels.matmul_exact if exact else kernels.matmul, constants=self._constants(division), x=table[x],
+            w=table[codes], nothing=(zero, zero),
+        )  # fmt: skip

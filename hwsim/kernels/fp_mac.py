@@ -32,3 +32,4 @@ def products(a, b, constants):
 
 
 matmul = floating.summing(product)
+matmul_exact = floating.summing(product, np.float64)

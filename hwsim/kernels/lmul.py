@@ -29,14 +29,28 @@ def products(a, b, layout, offset):
     return out
 
 
+# The operands of the products below are codes at the place of a float32's exponent and mantissa, each less half of what is
+# subtracted in all. In the first two signs are in bit 31, where they add up to the product's, because magnitudes add up to
+# less than that; in the others in bit 0, which is free. ``constants`` are int32 (bits of the smallest normal
+# product, of the largest).
+
+
+@jit()
+def plain(a, b, constants):
+    """The product as float32, where none is too small or too large: zeros become numbers too small to matter."""
+    return bits_to_float32(np.int32(a + b))
+
+
+@jit()
+def flushed(a, b, constants):
+    """The product as float32, where none is too large."""
+    bits = np.int32(a + b)
+    return bits_to_float32(bits) if np.int32(bits & 0x7FFFFFFF) >= constants[0] else np.float32(0)
+
+
 @jit()
 def narrow(a, b, constants):
-    """The product of two operands as float32.
-
-    An operand is its code without sign, at the place of a float32's exponent and mantissa and less half the
-    offset, with the sign in bit 0, which is free. ``constants`` are int32 (bits of the smallest normal product,
-    of the largest).
-    """
+    """Any product as float32."""
     total = np.int32(a + b)
     kept = np.int32(total & -4)
     bits = np.int32(np.int32(min(kept, constants[1])) | np.int32(total << 31))
@@ -52,5 +66,9 @@ def wide(a, b, constants):
     return bits_to_float32(bits if kept >= constants[0] else np.int32(0))
 
 
-matmul = floating.summing(narrow)
-matmul_wide = floating.summing(wide)
+MATMULS = {
+    (product.__name__, real is np.float64): floating.summing(product, real)
+    for product in (plain, flushed, narrow, wide)
+    for real in (np.float32, np.float64)
+}
+"""By the product's name, and whether sums are float64."""
