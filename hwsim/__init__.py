@@ -24,6 +24,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "FpMac", "HwsimError", "LMul", "Mac", "Network", "Node",
-    "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
-    "simulate", "sweep", "transport", "workloads",
+    "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report",
+    "run", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

@@ -280,7 +280,7 @@ class FloatDatapath(Datapath):
         return exponent + (self.product_exponent if self.accumulation == "fixed" else 0)
 
     def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
-        """Sums [M, N] of codes [M, K] with ``w``: float32, or with fixed point int64 in units of ``2**product_exponent``.
+        """Sums [M, N] of codes [M, K] with ``w``: float32, or fixed point, int64 in units of ``2**product_exponent``.
 
         Products are divided by ``2**division(w)``. FormatError if a code is no number, or a float32 sum overflows.
         """
@@ -335,8 +335,7 @@ class FloatDatapath(Datapath):
         """Sums of trees of ``lanes`` within groups, moved to ``out`` after every ``flush`` of them."""
         made = self.operands(x, codes, division, exact)
         x_steps, w_steps = (
-            by_lanes(each, lanes, group_size, zero)
-            for each, zero in zip((made.x, made.w), made.nothing, strict=True)
+            by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
         )
         blocks = kernels.columns(w_steps, made.nothing[1])
         sums = np.zeros((len(x), len(blocks), kernels.COLUMNS))

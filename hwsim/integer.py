@@ -249,8 +249,8 @@ def wide_sums(sum_shift: int, datapath: Datapath) -> str:
     if not sum_shift or datapath.takes_wide_sums:
         return ""
     return (
-        f"{datapath.name()} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, or run "
-        "without a design for the exact sums"
+        f"{datapath.name()} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, "
+        "or run without a design for the exact sums"
     )
 
 

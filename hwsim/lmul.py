@@ -6,7 +6,7 @@ The hardware's form is `hwsim.LMul`; the equation form, which differs from it, i
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -92,9 +92,7 @@ def operator_error(mantissa_bits: int, samples: int = 1 << 11) -> dict[str, dict
     }  # fmt: skip
 
 
-def dot_product_error(
-    datapath: "FloatDatapath", k: int = 256, count: int = 4096, seed: int = 0
-) -> dict[str, float]:
+def dot_product_error(datapath: "FloatDatapath", k: int = 256, count: int = 4096, seed: int = 0) -> dict[str, float]:
     """How far ``count`` dot products of ``k`` normal numbers are from exact ones of the same numbers before rounding.
 
     ``gain`` is the slope through the origin of results over exact ones; ``rms`` the root-mean-square error relative
@@ -132,7 +130,7 @@ def _folded(node: Node, gain: float) -> Node:
     bias = np.rint(quantizer.bias * gain)
     if np.abs(bias).max(initial=0) >= 1 << 31:
         raise NetworkError(f"node {node.name!r}: a bias times {gain} leaves 32 bits")
-    changed = {"bias": bias.astype(np.int32)}
+    changed: dict[str, Any] = {"bias": bias.astype(np.int32)}
     if not quantizer.threshold:
         ratio = np.ldexp(quantizer.multiplier.astype(np.float64), -quantizer.shift.astype(int)) / gain
         changed["multiplier"], changed["shift"] = dyadic(ratio)

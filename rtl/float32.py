@@ -37,9 +37,8 @@ class Float32Adder(Component):
         sum: float32 bits.
     """
 
-    a: In(32)
-    b: In(32)
-    sum: Out(32)
+    def __init__(self) -> None:
+        super().__init__({"a": In(32), "b": In(32), "sum": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -103,10 +102,8 @@ class Float32Accumulator(Component):
         value: float32 bits of the tile's sum.
     """
 
-    step: In(signed(32))
-    add: In(1)
-    first_in_tile: In(1)
-    value: Out(signed(32))
+    def __init__(self) -> None:
+        super().__init__({"step": In(signed(32)), "add": In(1), "first_in_tile": In(1), "value": Out(signed(32))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

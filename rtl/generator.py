@@ -2,6 +2,7 @@
 
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
+from hwsim.integer import IntegerDatapath
 from rtl.array import PeArray
 from rtl.weight_stationary import WeightStationaryArray
 
@@ -14,4 +15,6 @@ def generate(datapath: ArrayDatapath, array: Array) -> AnyArray:
     Raises DesignError if ``datapath`` does not have that dataflow.
     """
     datapath.check_array(array)
-    return WeightStationaryArray(datapath, array) if array.weight_stationary else PeArray(datapath, array)
+    if array.weight_stationary and isinstance(datapath, IntegerDatapath):
+        return WeightStationaryArray(datapath, array)
+    return PeArray(datapath, array)

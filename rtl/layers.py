@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hwsim import array_datapath
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.design import Design
 from hwsim.inference import trace
 from hwsim.network import Network
@@ -32,9 +33,9 @@ def matmuls(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[s
     for node, value in trace(network, design, x):
         values[node.name] = value
         if isinstance(node.operator, MatmulOperator):
-            pairs = array_datapath.operands(
-                design.layer(node.name).datapath, node.operator, [values[name] for name in node.inputs]
-            )
+            datapath = design.layer(node.name).datapath
+            assert isinstance(datapath, ArrayDatapath)
+            pairs = array_datapath.operands(datapath, node.operator, [values[name] for name in node.inputs])
             yield node.name, _split(node.operator, pairs, orders[node.name])
 
 

@@ -41,8 +41,8 @@ LAYOUTS = {"i_operands": OPERANDS, RESULTS: ANSWERS}
 class FloatUnits(Component):
     """One beat of operands, one of answers a cycle later."""
 
-    i_operands: In(stream.Signature(OPERANDS))
-    o_results: Out(stream.Signature(ANSWERS))
+    def __init__(self) -> None:
+        super().__init__({"i_operands": In(stream.Signature(OPERANDS)), RESULTS: Out(stream.Signature(ANSWERS))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -46,7 +46,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
-        with pytest.raises(FormatError, match="its values need"):
+        with pytest.raises(FormatError, match="its values|accumulator_bits"):
             simulate(digits.load(network), design)
         return
     result = simulate(digits.load(network), design, batch=networks.BATCH)
@@ -71,6 +71,17 @@ def test_catalogue_is_wide_enough():
             for each in whole:
                 assert each.quick
                 assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+@pytest.mark.parametrize("datapath", ["lmul", "fp_mac"])
+def test_catalogue_of_floating_point_is_wide_enough(datapath):
+    chosen = [each for each in catalogue() if each.datapath.name() == datapath]
+    assert sum(each.engine == "verilator" for each in chosen) >= 8
+    assert {each.datapath.accumulation for each in chosen if each.quick} == {"float32", "fixed"}
+    for each in (each for each in chosen if each.network):
+        assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+        design = Design(datapath=each.datapath, array=each.array)
+        assert "cnn_fp8" in networks.runnable(design)
 
 
 def test_every_network_runs_bit_serially():

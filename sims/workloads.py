@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array
 from hwsim.errors import FormatError
-from hwsim.formats import quantize
-from hwsim.array_datapath import ArrayDatapath
 from hwsim.floating import FloatDatapath
+from hwsim.formats import quantize
 from hwsim.integer import IntegerDatapath
 from hwsim.lowering import lower
 from hwsim.qtensor import QTensor

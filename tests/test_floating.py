@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim import FpMac, LMul, lower, quantize
+from hwsim import FpMac, LMul, digits, lower, quantize
 from hwsim.errors import DesignError, FormatError
-from hwsim.lmul import correction, operator_error
+from hwsim.lmul import correction, dot_product_error, fold_gain, operator_error
+from hwsim.requantization import requantize
 from tests import naive_floating as naive
 
 SMALL = ("e2m1", "e3m2", "e2m3", "e1m2", "e3m0", "e4m1")
@@ -162,6 +163,27 @@ TABLE = {
 def test_operator_errors_are_the_published_ones(mantissa_bits):
     measured = [tuple(errors.values()) for errors in operator_error(mantissa_bits).values()]
     np.testing.assert_allclose(np.array(measured) * 1000, TABLE[mantissa_bits], rtol=0, atol=0.51)
+
+
+@pytest.mark.parametrize("name", ["e5m2", "e4m3", "e4m4", "bf16"])
+def test_dot_product_errors_are_the_published_ones(name):
+    published = {
+        "e5m2": (0.167, 1.143, 0.076), "e4m3": (0.070, 1.047, 0.049), "e4m4": (0.062, 1.048, 0.037),
+        "bf16": (0.033, 1.004, 0.032),
+    }  # fmt: skip
+    measured = tuple(dot_product_error(LMul(format=name)).values())
+    np.testing.assert_allclose(measured, published[name], rtol=0, atol=0.008)
+
+
+@pytest.mark.parametrize("gain", [1.0, 1.05, 0.9])
+def test_a_folded_gain_undoes_sums_that_are_too_large(gain):
+    network = digits.load("cnn_fp8")
+    folded = fold_gain(network, gain)
+    for before, after in zip(network.matmuls(), folded.matmuls(), strict=True):
+        q, r = before.operator.quantizer, after.operator.quantizer
+        sums = np.arange(-40000, 40000, 997)[:, None] * np.ones(len(q.bias), np.int64)
+        ours = requantize(np.rint(sums * gain).astype(np.int64), r)
+        assert np.abs(ours - requantize(sums, q)).max() <= 1 if q.high < 1000 else True
 
 
 def test_sums_beyond_float32_are_refused():

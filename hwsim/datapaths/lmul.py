@@ -48,7 +48,7 @@ class LMul(FloatDatapath):
         return codes.astype(np.uint8 if self.kind.bits <= 8 else np.uint16).reshape(pair[0].shape)
 
     def operands(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
-        """See `FloatDatapath.operands`, for the fastest product (`hwsim.kernels.lmul`) that is right for these codes."""
+        """See `FloatDatapath.operands`, by the fastest product that is right for these codes."""
         kind = self.kind
         assert kind.bias is not None
         place = 23 - kind.mantissa_bits
@@ -87,13 +87,12 @@ class LMul(FloatDatapath):
         used = np.zeros(1 << self.kind.bits, dtype=bool)
         used[codes] = True
         normal = 1 << self.kind.mantissa_bits
-        there = np.flatnonzero(used.reshape(2, -1).any(axis=0)[normal:]) + normal
+        either = used[: self.kind.sign_bit] | used[self.kind.sign_bit :]
+        there = np.flatnonzero(either[normal:]) + normal
         low, high = (int(there[0]), int(there[-1])) if there.size else (normal, normal)
         return low << (23 - self.kind.mantissa_bits), high << (23 - self.kind.mantissa_bits)
 
-    def _fastest(
-        self, lowest: int, highest: int, spread: int, raised: int, limits: tuple[int, int], k: int
-    ) -> str:
+    def _fastest(self, lowest: int, highest: int, spread: int, raised: int, limits: tuple[int, int], k: int) -> str:
         """The product's name, for sums of ``k`` products between ``lowest`` and ``highest`` (bits of a float32)."""
         smallest, largest = limits
         half = lowest // 2 + 4 + spread  # of an operand with a zero

@@ -29,10 +29,10 @@ def products(a, b, layout, offset):
     return out
 
 
-# The operands of the products below are codes at the place of a float32's exponent and mantissa, each less half of what is
-# subtracted in all. In the first two signs are in bit 31, where they add up to the product's, because magnitudes add up to
-# less than that; in the others in bit 0, which is free. ``constants`` are int32 (bits of the smallest normal
-# product, of the largest).
+# The operands of the products below are codes at the place of a float32's exponent and mantissa, each less half of
+# what is subtracted in all. In the first two signs are in bit 31, where they add up to the product's, because
+# magnitudes add up to less than that; in the others in bit 0, which is free. ``constants`` are int32 (bits of the
+# smallest normal product, of the largest).
 
 
 @jit()

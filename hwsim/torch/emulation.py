@@ -161,7 +161,9 @@ class _Products(TorchFunctionMode):
 
 
 def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) and len(value) == axes else (int(np.ravel(value)[0]),) * axes
+    return (
+        tuple(value) if isinstance(value, (tuple, list)) and len(value) == axes else (int(np.ravel(value)[0]),) * axes
+    )
 
 
 def _floating(datapath: FloatDatapath, x: np.ndarray, w: np.ndarray, static: bool) -> np.ndarray:
@@ -171,10 +173,7 @@ def _floating(datapath: FloatDatapath, x: np.ndarray, w: np.ndarray, static: boo
     x_scale = _scale(np.abs(x).max(initial=0), kind.max) if scaled else np.ones(())
     largest = np.abs(w).max(axis=1 if static else None, initial=0)
     w_scale = np.broadcast_to(_scale(largest, kind.max) if scaled else np.ones(()), len(w))
-    codes = [
-        kind.encode(each / scale, signed_zero=False)
-        for each, scale in ((x, x_scale), (w, w_scale[:, None]))
-    ]
+    codes = [kind.encode(each / scale, signed_zero=False) for each, scale in ((x, x_scale), (w, w_scale[:, None]))]
     values = [np.abs(kind.decode(each)).max(initial=0) for each in codes]
     division = datapath.least_division(float(values[0] * values[1]))
     datapath.check_length(w.shape[1])
