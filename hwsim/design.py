@@ -2,6 +2,7 @@
 
 import dataclasses
 import fnmatch
+import functools
 import math
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -168,7 +169,7 @@ class Design:
                 data["array"] = {"dataflow": dataflow, **array}
         return schema.fields_from_plain(cls, data, where)
 
-    @property
+    @functools.cached_property
     def buffers(self) -> dict[str, Sram]:
         """The buffers that the design has, by name."""
         named = {name: getattr(self, name) for name in ("activation_buffer", "weight_buffer", "output_buffer")}

@@ -5,7 +5,9 @@ The order of additions and the meaning of every width is in docs/hardware.md.
 
 import dataclasses
 import functools
+import itertools
 import weakref
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -31,7 +33,10 @@ MAX_EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this magnitude, and so their sums below it, are exact in float32."""
 
 SHORTEST_SLICE = 128
-"""Slices of K from which several float32 products are faster than one float64 product."""
+"""Mean length of slices of K from which several float32 products are faster than one float64 product."""
+
+BLOCK = 64
+"""Slices of K are cut at multiples of this."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,17 +162,20 @@ class IntegerDatapath(Datapath):
 
     def _prove_no_overflow(self, w: Operand) -> None:
         """FormatError unless no activation of ``activation_bits`` can overflow an accumulator."""
-        group, total = worst_case(w, self.activation_bits)
-        for name, bound in (("group_accumulator_bits", group), ("accumulator_bits", total)):
-            if name == "group_accumulator_bits" and not self.scale_stage:
-                continue
-            needed = bound.bit_length() + 1
+        for name, bound, needed in self._widths_needed(w):
             if needed > getattr(self, name):
                 raise FormatError(
                     f"{self.name()} cannot take format {w.format!r}: a sum over K={w.k} can reach {bound}, "
                     f"which needs {name}={needed} (it is {getattr(self, name)}); "
                     "widen it, use smaller groups, or overflow='saturate'"
                 )
+
+    def _widths_needed(self, w: Operand) -> Iterator[tuple[str, int, int]]:
+        """Name of each accumulator width, the largest sum that it must hold, the width that this needs."""
+        group, total = worst_case(w, self.activation_bits)
+        if self.scale_stage:
+            yield "group_accumulator_bits", group, group.bit_length() + 1
+        yield "accumulator_bits", total, total.bit_length() + 1
 
     def check_array(self, array: Array) -> None:
         """See `Datapath.check_array`: both dataflows, but the order of sums matters if they saturate."""
@@ -181,7 +189,7 @@ class IntegerDatapath(Datapath):
         """int32[M, N]: docs/hardware.md's accumulation of activations int[M, K] with ``w``."""
         self.supports(w)
         check_activations(x, w.k, self.activation_bits, self.name())
-        if self.overflow == "wrap":
+        if all(needed <= getattr(self, name) for name, _, needed in self._widths_needed(w)):
             return _exact_matmul(x, w, self.activation_bits)
         return accumulate.saturating_matmul(
             np.ascontiguousarray(x, dtype=np.int32),
@@ -203,7 +211,7 @@ class IntegerDatapath(Datapath):
         depth = array.accumulator_rows if array.weight_stationary else 0
         return np.array([array.rows, array.cols, self.lanes, self.scale_stage, depth], dtype=np.int64)
 
-    def pe_parameters(self, array: Array) -> dict[str, float]:
+    def pe_parameters(self, array: Array) -> dict[str, float | str]:
         """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale."""
         stationary = array.weight_stationary
         return {
@@ -311,21 +319,43 @@ def _exact_matmul(x: np.ndarray, w: Operand, activation_bits: int) -> np.ndarray
     below 2**24 exactly, in any order, with or without fused multiply-add, so slices of K that
     stay below it add up as integers; where these would be short, float64 holds all sums.
     """
-    folded, largest = _folded(w)
-    length = MAX_EXACT_FLOAT32 // max(1, largest << (activation_bits - 1))
-    if length < SHORTEST_SLICE:
-        return (x.astype(np.float64) @ folded.astype(np.float64).T).astype(np.int32)
-    a = x.astype(np.float32)
-    result = (a[:, :length] @ folded[:, :length].T).astype(np.int32)
-    for low in range(length, w.k, length):
-        result += (a[:, low : low + length] @ folded[:, low : low + length].T).astype(np.int32)
+    folded, edges = _folded(w, activation_bits)
+    a = x.astype(folded.dtype)
+    result = (a[:, : edges[1]] @ folded[:, : edges[1]].T).astype(np.int32)
+    for low, high in itertools.pairwise(edges[1:]):
+        result += (a[:, low:high] @ folded[:, low:high].T).astype(np.int32)
     return result
 
 
 @functools.lru_cache(maxsize=4)
-def _folded(w: Operand) -> tuple[np.ndarray, int]:
-    """float32[N, K]: ``scale * v + offset``, below 2**24 in magnitude; and the largest magnitude."""
+def _folded(w: Operand, activation_bits: int) -> tuple[np.ndarray, list[int]]:
+    """``scale * v + offset`` [N, K] and where K is cut: float32 in slices, or float64 whole."""
     folded = w.integers * w.scale[:, w.group_index]
     if w.offset is not None:
         folded += w.offset[:, w.group_index]
-    return folded.astype(np.float32), int(np.abs(folded).max())
+    edges = _edges(folded, MAX_EXACT_FLOAT32 >> (activation_bits - 1))
+    if not edges or len(edges) - 1 > max(1, w.k // SHORTEST_SLICE):
+        return folded.astype(np.float64), [0, w.k]
+    return folded.astype(np.float32), edges
+
+
+def _edges(folded: np.ndarray, limit: int) -> list[int]:
+    """Cuts of K, from 0 to K, between which no row's magnitudes sum to more than ``limit``; none if there are no such.
+
+    Cuts lie at multiples of `BLOCK`.
+    """
+    starts = np.arange(0, folded.shape[1], BLOCK)
+    rows = max(1, ROWS_AT_ONCE // folded.shape[1])
+    blocks = np.concatenate([
+        np.add.reduceat(np.abs(folded[low : low + rows]), starts, axis=1, dtype=np.int64)
+        for low in range(0, len(folded), rows)
+    ])  # fmt: skip
+    if blocks.max() > limit:
+        return []
+    edges, since = [0], np.zeros(len(folded), np.int64)
+    for start, block in zip(starts.tolist(), blocks.T, strict=True):
+        since += block
+        if since.max() > limit:
+            edges.append(start)
+            since = block.copy()
+    return [*edges, folded.shape[1]]

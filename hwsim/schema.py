@@ -6,10 +6,12 @@ their class by ``name``).
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from hwsim.errors import DesignError, nearest
@@ -33,6 +35,9 @@ def fields_to_plain(value: Any) -> dict[str, Any]:
     return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
 
 
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
+
+
 def from_plain(cls: type, data: Any, where: str = "") -> Any:
     """An instance of dataclass ``cls`` from plain ``data``.
 
@@ -52,7 +57,7 @@ def fields_from_plain(cls: type, data: Any, where: str = "") -> Any:
     for key in data:
         if key not in known:
             raise DesignError(f"unknown key {_join(where, key)!r}; {nearest(str(key), known)}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     values = {key: _convert(hints[key], item, _join(where, key)) for key, item in data.items()}
     try:
         return cls(**values)
@@ -100,7 +105,7 @@ def check_types(value: Any) -> None:
 
     Whole numbers given for float fields become floats, so that equal designs hash alike.
     """
-    hints = typing.get_type_hints(type(value))
+    hints = _hints(type(value))
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
         checked = _convert(hints[field.name], item, f"{type(value).__name__}.{field.name}")

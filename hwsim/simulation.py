@@ -20,7 +20,7 @@ from hwsim.progress import track
 from hwsim.qtensor import QTensor
 from hwsim.result import EventCount, LayerResult, Part, Result
 from hwsim.technology import SramFigures, Technology
-from hwsim.weight_source import WeightSource
+from hwsim.weight_source import WeightSource, kept_tensor
 from hwsim.workload import HostLayer, MatmulLayer, Workload
 
 Figure = TypeVar("Figure")
@@ -76,12 +76,12 @@ _MEASURED_LIMIT = 20_000
 
 
 def measure(w: QTensor | WeightSource, datapath: Datapath, array: Array) -> Measured:
-    """What costs depend on, remembered by the weights' hash: weights are made and read once, then dropped."""
+    """What costs depend on, remembered by the weights' hash: weights that are not in memory are made for it."""
     key = (w.hash, datapath, array)
     if key not in _MEASURED:
         if len(_MEASURED) >= _MEASURED_LIMIT:
             _MEASURED.clear()
-        made = w.tensor() if isinstance(w, WeightSource) and datapath.needs_values else w
+        made = kept_tensor(w) if isinstance(w, WeightSource) and datapath.needs_values else w
         _MEASURED[key] = _measure(made, datapath, array)
     return _MEASURED[key]
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from hwsim.codebook import signed_digits
+from hwsim.codebook import frozen, signed_digits
 from hwsim.kernels import look_up as kernel
 from hwsim.qtensor import QTensor
 
@@ -78,3 +78,19 @@ def count(values: np.ndarray, bits: int, scheme: Scheme) -> np.ndarray:
     counts = np.empty(values.shape, np.uint8)
     kernel.shared(values.reshape(-1), 1 << (bits - 1), _table(bits, scheme), counts.reshape(-1))
     return counts
+
+
+def of_codes(w: QTensor, scheme: Scheme) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes [N, K], non-zero terms of each code uint8[C, E], and each group's table of these [1|N, 1|G].
+
+    Where a weight is not what a table says of its code alone (planes, pairs), its count is its code.
+    """
+    if w.lowered and not w.pairs and w.plane_weights is None:
+        tables = count(w.codebook.integers, w.integer_bits, scheme)
+        return w.codes, tables, _FIRST_TABLE if w.select is None else w.select
+    counts = count(w.integers, w.integer_bits, scheme)
+    counts.flags.writeable = False
+    return counts, np.arange(int(counts.max()) + 1, dtype=np.uint8)[None], _FIRST_TABLE
+
+
+_FIRST_TABLE = frozen(np.zeros((1, 1), np.uint16))

@@ -42,6 +42,21 @@ class WeightSource(ABC):
         """The weights, lowered; made anew at every call."""
 
 
+KEPT_WEIGHTS = 1 << 24
+"""So many weights made last are kept, in whole tensors: a small model is made once for all designs."""
+_KEPT: dict[str, QTensor] = {}
+
+
+def kept_tensor(source: WeightSource) -> QTensor:
+    """What ``source`` makes; from memory if it is among the last `KEPT_WEIGHTS`."""
+    tensor = _KEPT.pop(source.hash, None) or source.tensor()
+    if source.n * source.k <= KEPT_WEIGHTS:
+        _KEPT[source.hash] = tensor
+    while sum(each.n * each.k for each in _KEPT.values()) > KEPT_WEIGHTS:
+        del _KEPT[next(iter(_KEPT))]
+    return tensor
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Drawn(WeightSource):
     """Weights drawn from a distribution and quantized, the same at every call.
@@ -80,7 +95,7 @@ class Drawn(WeightSource):
         if self.group_size is not None and "group_size" not in known:
             raise NetworkError(f"format {self.format!r} has no group_size")
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
         """See `WeightSource.hash`."""
         return schema.content_hash({"drawn": 1, **schema.fields_to_plain(self)})

@@ -85,7 +85,7 @@ class PeArray(Component):
 
     def _operands(self, m: Module, control: Control) -> OperandQueue:
         """Steps from the streams to the columns."""
-        m.submodules.operands = queue = OperandQueue(self._datapath, self._array, self.i_weights.payload.shape())
+        m.submodules.operand_queue = queue = OperandQueue(self._datapath, self._array, self.i_weights.payload.shape())
         m.d.comb += [
             control.operands_valid.eq(self.i_activations.valid & self.i_weights.valid),
             self.i_activations.ready.eq(control.operands_ready & self.i_weights.valid),

@@ -1,6 +1,6 @@
 """When the array moves: steps, groups, tiles, the shadow register and its rows."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.array_datapath import ArrayDatapath
@@ -106,12 +106,13 @@ class Control(Component):
         """
         final = Signal()
         frozen = Signal()
-        scale_free: Value = Signal(init=1)
+        scale_free: Value = Const(1)
         summed, ends = self._pipelined(m)
         if self._scale_stage:
             left = Signal(range(self._scale_latency + 1))
             ends = Signal()
-            scale_free = left <= 1
+            if self._scale_latency > 1:
+                scale_free = left <= 1
             with m.If(self.group_end):
                 m.d.sync += [left.eq(self._scale_latency), ends.eq(self.last_in_tile[0])]
             with m.Elif(self.scaling):

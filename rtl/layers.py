@@ -45,12 +45,13 @@ def _m_outer(layer: MatmulLayer, design: Design) -> bool:
 
 def _split(operator: MatmulOperator, pairs: list[tuple[np.ndarray, QTensor]], m_outer: bool) -> list[Matmul]:
     return [
-        Matmul(x=a, w=w, quantizer=_channels(operator.quantizer, operator.JOIN_AXIS * i * w.n, w.n), m_outer=m_outer)
+        Matmul(x=a, w=w, quantizer=channels(operator.quantizer, operator.JOIN_AXIS * i * w.n, w.n), m_outer=m_outer)
         for i, (a, w) in enumerate(pairs)
     ]
 
 
-def _channels(quantizer: Quantizer, first: int, count: int) -> Quantizer:
+def channels(quantizer: Quantizer, first: int, count: int) -> Quantizer:
+    """The quantizer of ``count`` output channels from ``first`` on."""
     chosen = slice(first, first + count)
     names = ("bias", "multiplier", "shift", "invert")
     return dataclasses.replace(quantizer, **{name: getattr(quantizer, name)[chosen] for name in names})

@@ -39,6 +39,8 @@ class OperandQueue(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self._depth == 1:
+            return self._register(m)
         slots = [self._slot(i) for i in range(self._depth)]
         write = self._pointer(m, "write", self.accept)
         for i, (activations, weights) in enumerate(slots):
@@ -59,6 +61,19 @@ class OperandQueue(Component):
                             m.d.comb += self.weights.eq(weights)
                         else:
                             m.d.comb += self.weights["values"][domain].eq(weights["values"][domain])
+        return m
+
+    def _register(self, m: Module) -> Module:
+        """One step, and all columns are at it."""
+        activations, weights = self._slot(0)
+        with m.If(self.accept):
+            m.d.sync += [activations.eq(self.activations_in), weights.eq(self.weights_in)]
+        m.d.comb += [
+            self.activations[0].eq(activations),
+            self.weights.eq(weights),
+            self.last_in_group.eq(weights.last_in_group),
+            self.last_in_tile.eq(weights.last_in_tile),
+        ]
         return m
 
     def _slot(self, i: int) -> tuple[Signal, Signal]:

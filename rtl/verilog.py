@@ -31,6 +31,6 @@ def _convert(component: Component, name: str, library: Library) -> list[str]:
     """The text of each module."""
     text = verilog.convert(component, name=name, platform=library, emit_src=False, strip_internal_attrs=True)
     text = _TRIGGER.sub("initial_trigger", text)
-    submodule = re.compile(rf"\\({re.escape(name)}\.[\w.]+) ")
-    text = submodule.sub(lambda match: match[1].replace(".", "_") + " ", text)
+    submodule = re.compile(rf"\\({re.escape(name)}\.[\w.$]+) ")
+    text = submodule.sub(lambda match: re.sub(r"[.$]", "_", match[1]) + " ", text)
     return [match[0] for match in _MODULE.finditer(text)]

@@ -46,7 +46,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
-        with pytest.raises(FormatError, match="its values|accumulator_bits"):
+        with pytest.raises(FormatError, match=r"its values|accumulator_bits"):
             simulate(digits.load(network), design)
         return
     result = simulate(digits.load(network), design, batch=networks.BATCH)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim import Array, BitSerial, Mac, QTensor, Rule, lower, quantize, terms
+from hwsim.codebook import Codebook
 from hwsim.datapath import Stats
 from hwsim.errors import DesignError, FormatError
 from hwsim.formats.integer import codebook
@@ -90,6 +91,26 @@ def test_the_fast_path_is_exact_at_extreme_values(k, seed):
     w = tensor(3, k, rng=rng)
     x = rng.choice([-128, 127], (2, k))
     assert (Mac().matmul(x, w) == x @ w.integers.astype(np.int64).T).all()
+
+
+@pytest.mark.parametrize(
+    ("activation_bits", "bits", "limit"), [(2, 20, 1 << 15), (8, 8, 1 << 12), (8, 4, 4), (16, 4, 8)]
+)
+@pytest.mark.parametrize("k", [1, 64, 200, 700])
+def test_slices_and_doubles_are_exact_for_weights_of_any_size(activation_bits, bits, limit, k):
+    rng = np.random.default_rng(k)
+    table = np.append(rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), 15), 1 - (1 << (bits - 1)))
+    limit = max(1, min(limit, (1 << 31) // (k << (activation_bits + bits - 2)) - 1))
+    w = QTensor(
+        format="made", shape=(3, k), codes=rng.integers(0, 16, (3, k)).astype(np.uint8), group_size=50,
+        codebook=Codebook(bits=4, mantissas=table[None], exponents=np.zeros((1, 16), np.int16)),
+        scale=rng.integers(-limit, limit + 1, (3, -(-k // 50))).astype(np.int32), channel_scale=np.ones(3, np.float32),
+    )  # fmt: skip
+    datapath = BitSerial(weight_bits=20, scale_bits=16, activation_bits=activation_bits, overflow="saturate")
+    x = rng.choice([-(1 << (activation_bits - 1)), (1 << (activation_bits - 1)) - 1], (4, k))
+    folded = w.integers.astype(object) * w.scale.astype(object)[:, w.group_index]
+    dataclasses.replace(datapath, overflow="wrap").supports(w)
+    assert (datapath.matmul(x, w) == x.astype(object) @ folded.T).all()
 
 
 def test_a_sum_that_could_overflow_is_refused_with_the_width_it_needs():

@@ -190,3 +190,11 @@ def test_ant_chooses_the_type_and_scale_with_the_lowest_error(w):
         for values in [table * (np.abs(w).max() * percent / 100 / table.max())]
     )
     assert ((w - q.dequantize()) ** 2).sum() <= best + 1e-6 * (w**2).sum()
+
+
+@pytest.mark.parametrize("name", ["bf16", "fp16", "fp8_e4m3", "fp8_e5m2"])
+@pytest.mark.parametrize("w", [np.zeros((1, 5)), np.array([[-1.0, 0.75, 3.0]]), np.full((2, 2), -0.1)])
+def test_lowered_minifloats_encode_what_they_decode_to(name, w):
+    low = hwsim.lower(hwsim.quantize(w, name))
+    assert (hwsim.formats.encode(low.dequantize(), low).codes == low.codes).all()
+    assert np.isfinite(hwsim.formats.encode(w * 1.3, low).dequantize()).all()  # codes that were not used are left out

@@ -29,7 +29,9 @@ def lane_term(ctx, column, lane) -> int:
 @pytest.mark.parametrize(("weight_bits", "bits"), [(8, 8), (8, 5), (7, 4), (5, 5), (2, 2)])
 def test_feeder_makes_the_terms_of_every_weight(datapath: BitSerial, weight_bits: int, bits: int) -> None:
     datapath = dataclasses.replace(datapath, lanes=1, weight_bits=weight_bits)
-    feeder = Feeder(datapath, Array(rows=1, cols=1))
+    m = Module()
+    m.submodules.feeder = feeder = Feeder(datapath, Array(rows=1, cols=1))
+    m.d.comb += feeder.restart.eq(feeder.last)
     column = feeder.operands[0]
     count = terms.per_weight(bits, datapath.scheme)
 
@@ -62,7 +64,7 @@ def test_feeder_makes_the_terms_of_every_weight(datapath: BitSerial, weight_bits
                 found = await step(ctx)
                 assert [term * base**i for i, term in enumerate(reversed(found))] == expected
 
-    simulator = Simulator(feeder)
+    simulator = Simulator(m)
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
     simulator.run()
@@ -75,7 +77,8 @@ def test_dot_is_exact_at_the_extremes(datapath: BitSerial) -> None:
     m.submodules.feeder = feeder = Feeder(datapath, array)
     m.submodules.dot = dot = Dot(datapath)
     m.d.comb += [
-        dot.operand.eq(feeder.operands[0]), dot.last.eq(feeder.last), dot.advance.eq(feeder.advance)
+        dot.operand.eq(feeder.operands[0]), dot.last.eq(feeder.last), dot.advance.eq(feeder.advance),
+        feeder.restart.eq(feeder.last),
     ]  # fmt: skip
     rng = np.random.default_rng(0)
     extremes = [-128, -127, -1, 0, 1, 85, 127]

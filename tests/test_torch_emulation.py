@@ -9,6 +9,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 import hwsim  # noqa: E402
+from hwsim import datapaths  # noqa: E402
 from hwsim.errors import DesignError, ExportError, FormatError  # noqa: E402
 from hwsim.torch import emulate  # noqa: E402
 from tests import naive_floating as naive  # noqa: E402
@@ -111,10 +112,12 @@ class Product(nn.Module):
 def test_what_is_refused():
     with pytest.raises(ExportError, match="einsum is not emulated"):
         emulate(Product(), design(hwsim.LMul()))(torch.ones(2, 2))
+    layer = emulate(nn.Linear(2, 2), design(hwsim.LMul()))
     with pytest.raises(FormatError, match="NaN"):
-        emulate(nn.Linear(2, 2), design(hwsim.LMul()))(torch.full((1, 2), torch.nan))
+        layer(torch.full((1, 2), torch.nan))
+    narrow = emulate(nn.Linear(64, 2), design(hwsim.LMul(accumulation="fixed", accumulator_bits=20)))
     with pytest.raises(FormatError, match="accumulator_bits"):
-        small = hwsim.LMul(accumulation="fixed", accumulator_bits=20)
-        emulate(nn.Linear(64, 2), design(small))(torch.ones(1, 64))
+        narrow(torch.ones(1, 64))
+    rule = design(datapaths.find("stripes")())
     with pytest.raises(DesignError, match="cost-only"):
-        emulate(nn.Linear(2, 2), design(hwsim.datapaths.find("stripes")()))
+        emulate(nn.Linear(2, 2), rule)

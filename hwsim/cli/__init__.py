@@ -1,4 +1,4 @@
-"""The command line: ``hwsim simulate | sweep | report | rtl | formats | rules | workloads | power | reproduce``."""
+"""The command line: see `hwsim --help`, one module per command or family of commands."""
 
 from hwsim.cli.program import main
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import click
 
 import hwsim
+from hwsim import digits
+from hwsim.cli.characterization import characterize
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
@@ -22,27 +24,30 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 
+HELP = f"""Latency, energy, area and RTL of hardware for low-bit neural networks.
+
+NETWORK is a file that hwsim exported, the name of a shipped network ({", ".join(digits.networks())})
+or, where no RTL is made, of a model (hwsim workloads).
+
+\b
+Example:
+  hwsim simulate mlp_int8
+"""
+
+
 @click.group(
+    help=HELP,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(hwsim.__version__, prog_name="hwsim", message="%(prog)s %(version)s")
 @click.pass_context
 def program(context: click.Context) -> None:
-    """Latency, energy, area and RTL of hardware for low-bit neural networks.
-
-    NETWORK is a file that hwsim exported, the name of a shipped network (mlp_int8, mlp_int4,
-    mlp_binary, cnn_int8, cnn_int4, cnn_binary) or, where no RTL is made, of a model (hwsim workloads).
-
-    \b
-    Example:
-      hwsim simulate mlp_int8
-    """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, reproduce):
+for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, characterize, reproduce):
     program.add_command(command)
 
 

@@ -68,15 +68,18 @@ class BitSerial(IntegerDatapath):
 
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`; layout in `hwsim.kernels.bit_serial`."""
-        counts = terms.count(w.integers, w.integer_bits, self.scheme)
         fixed = terms.per_step(w, self.scheme) if self.skip == "none" else 0
         if array.weight_stationary:
+            counts = terms.count(w.integers, w.integer_bits, self.scheme)
             parts = weight_stationary.slices(w.k, w.group_size, array.rows, self.lanes)
             lasts = weight_stationary.most_terms(counts, parts, array.cols)
             if fixed:
                 lasts[:] = fixed
             return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, kernels.total(counts)))
-        values = kernels.stats(counts, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency)
+        codes, tables, select = terms.of_codes(w, self.scheme)
+        values = kernels.stats(
+            codes, tables, select, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
+        )
         return Stats(values=values)
 
     def params(self, array: Array) -> np.ndarray:
@@ -123,7 +126,7 @@ class BitSerial(IntegerDatapath):
         cycles = terms.per_step(w, self.scheme) if self.skip == "none" else 1
         return array.rows * array.cols * self.lanes / cycles
 
-    def pe_parameters(self, array: Array) -> dict[str, float]:
+    def pe_parameters(self, array: Array) -> dict[str, float | str]:
         """See `IntegerDatapath.pe_parameters`.
 
         ``shifted_bits``: through each PE's variable shifters; ``selected_bits``: choices of a waiting step's
@@ -133,6 +136,8 @@ class BitSerial(IntegerDatapath):
         own_shifts = self.skip == "zero" or self.scheme == "naf"
         operand_bits = self.lanes * self.activation_bits
         return parameters | {
+            "scheme": self.scheme,
+            "skip": self.skip,
             "shifted_bits": operand_bits * own_shifts,
             "selected_bits": operand_bits * (self.fifo_depth - 1),
             "scale_stage": parameters["scale_stage"] * (not self.serial_scale),

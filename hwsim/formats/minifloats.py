@@ -7,6 +7,7 @@ import numpy as np
 
 from hwsim.formats import _group_scales
 from hwsim.formats._format import Format
+from hwsim.formats._nearest import encode_nearest
 from hwsim.minifloat import BF16, E2M1, E2M3, E3M2, E4M3, E5M2, FP16, Minifloat
 from hwsim.qtensor import QTensor
 
@@ -60,6 +61,9 @@ def encoder(kind: Minifloat) -> Callable[[np.ndarray, QTensor], QTensor]:
     """``(w, like) -> QTensor``: nearest value of ``kind``, ties to even, on the scales of ``like``."""
 
     def encode(w: np.ndarray, like: QTensor) -> QTensor:
+        unused = like.codebook.special
+        if unused is not None and (unused & np.isfinite(kind.values)).any():  # lowered to the codes that are used
+            return encode_nearest(w, like)
         unit = like.codebook.values[0, kind.max_code] / kind.max  # not 1 once lowered
         codes = kind.encode_scaled(_group_scales.matrix(w), _group_scales.of(like) * unit, like.group_size)
         return dataclasses.replace(like, codes=codes)

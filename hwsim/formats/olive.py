@@ -70,7 +70,7 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
     union = np.concatenate([np.delete(tables[0], VICTIM), np.delete(tables[1], [0, VICTIM])])
     codes = np.concatenate([np.delete(np.arange(16), VICTIM), np.delete(np.arange(16), [0, VICTIM])]).astype(np.uint8)
     chosen = _thresholds.codes(
-        _group_scales.matrix(w), _group_scales.of(like), like.group_size, union[None], _steadily_larger
+        _group_scales.matrix(w), _group_scales.of(like), like.group_size, union[None], _thresholds.larger
     )
     outlier = chosen >= 15
     left, right = outlier[:, ::2], outlier[:, 1::2]
@@ -78,13 +78,6 @@ def encode(w: np.ndarray, like: QTensor) -> QTensor:
     stored[:, 1::2] = np.where(left, VICTIM, stored[:, 1::2])
     stored[:, ::2] = np.where(right & ~left, VICTIM, stored[:, ::2])
     return dataclasses.replace(like, codes=stored)
-
-
-def _steadily_larger(grid: np.ndarray) -> np.ndarray:
-    """Ties to the larger value; so goes what a float32 product of a tie that is whole and the scale may have been."""
-    middle = _thresholds.lower(grid)
-    slack = np.where(middle == np.rint(middle), np.abs(middle) * 2.0**-20, 0)
-    return np.nextafter(middle - slack, -np.inf)
 
 
 FORMATS = (

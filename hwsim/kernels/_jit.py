@@ -26,6 +26,8 @@ def _cache_folder() -> Path:
     return Path(base) / "hwsim" / "numba" / digest.hexdigest()[:16]
 
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait sleep: spinning, they hold up the one awaited
+
 if "NUMBA_CACHE_DIR" not in os.environ:
     numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 

@@ -8,91 +8,134 @@ group waits for a serial scale, if it is not the first. Weight-stationary ones a
 `hwsim.kernels.weight_stationary`, whose first two are used alike.
 """
 
+import numba
 import numpy as np
 
-from hwsim.kernels import tiles, weight_stationary
+from hwsim.kernels import terms, tiles, weight_stationary
 from hwsim.kernels._jit import jit
 
 ROWS, COLS, LANES, SCALE_STAGE, ACCUMULATOR_ROWS, SCALE_LATENCY = range(6)
 NONZERO_TERMS, COLUMN_CYCLES, FIRST_WAIT, TILE_CYCLES = range(4)
 
 
-@jit()
-def stats(counts, group_size, lanes, cols, fixed, depth, scale_latency):
-    """The statistics of uint8[N, K] term ``counts``; ``fixed`` > 0 is the cycles of every step."""
-    n, k = counts.shape
+@jit(parallel=True)
+def stats(codes, tables, select, group_size, lanes, cols, fixed, depth, scale_latency):
+    """The statistics of uint8 or uint16 [N, K] ``codes``; nothing of their size is made.
+
+    ``tables`` uint8[C, E] are the terms of each code, ``select`` [1|N, 1|G] the table of each group;
+    ``fixed`` > 0 is the cycles of every step.
+    """
+    n = codes.shape[0]
     n_tiles = tiles.ceil_div(n, cols)
+    words, bits = terms.packed(tables)
+    parts = np.empty((3, n_tiles), dtype=np.int64)
     out = np.zeros(TILE_CYCLES + n_tiles, dtype=np.int64)
-    out[NONZERO_TERMS] = total(counts)
-    finished, slowest = np.empty(cols, dtype=np.int64), np.empty(depth, dtype=np.int64)
-    for tile in range(n_tiles):
+    for tile in numba.prange(n_tiles):
         low, high = tile * cols, min((tile + 1) * cols, n)
-        for start in range(0, k, group_size):
-            stop = min(start + group_size, k)
-            if fixed:
-                cycles = fixed * tiles.ceil_div(stop - start, lanes)
-            elif depth == 1:
-                cycles = lock_step_cycles(counts, low, high, start, stop, lanes)
-            else:
-                cycles, busy = run_ahead_cycles(counts, low, high, start, stop, lanes, finished, slowest)
-                out[COLUMN_CYCLES] += busy
-            if depth == 1:
-                out[COLUMN_CYCLES] += cycles * (high - low)
-            if tile == 0 and start == 0:
-                out[FIRST_WAIT] = max(scale_latency - cycles, 0)
-            out[TILE_CYCLES + tile] += max(cycles, scale_latency)
+        found = tile_stats(
+            codes, low, high, tables, words, bits, select, group_size, lanes, fixed, depth, scale_latency
+        )
+        parts[0, tile], parts[1, tile], parts[2, tile], out[TILE_CYCLES + tile] = found
+    out[NONZERO_TERMS] = parts[0].sum()
+    out[COLUMN_CYCLES] = parts[1].sum()
+    out[FIRST_WAIT] = max(scale_latency - parts[2, 0], 0)
     return out
 
 
 @jit()
+def tile_stats(codes, low, high, tables, words, bits, select, group_size, lanes, fixed, depth, scale_latency):
+    """Non-zero terms, column cycles, cycles of the first group and of all groups of rows ``low:high``."""
+    k = codes.shape[1]
+    size = min(group_size, k)
+    groups, steps = tiles.ceil_div(k, size), tiles.ceil_div(size, lanes)
+    columns = high - low if depth > 1 else 1  # that may be at different steps
+    row_words = np.zeros(tiles.ceil_div(groups * steps * lanes, 8), dtype=np.uint64)
+    row_counts = row_words.view(np.uint8)
+    counts = np.zeros((columns, row_counts.size), dtype=np.uint8)
+    next_row, nonzero = min(select.shape[0] - 1, 1), np.int64(0)
+    for row in range(low, high):
+        terms.count(codes[row], tables, words, bits, select[row * next_row], size, steps * lanes, row_counts)
+        nonzero += terms.total(row_words)
+        if not fixed:
+            raise_to(counts[(row - low) % columns], row_counts)
+    durations = np.full((groups * steps, columns), fixed, dtype=np.uint8)
+    if not fixed:
+        longest_of_steps(counts, lanes, durations)
+    finished, slowest = np.empty(columns, dtype=np.int32), np.empty(depth, dtype=np.int32)
+    column_cycles, first, tile_cycles = np.int64(0), np.int64(0), np.int64(0)
+    for group in range(groups):
+        taken_steps = tiles.ceil_div(min(size, k - group * size), lanes)
+        chosen = durations[group * steps : group * steps + taken_steps]
+        busy = total(chosen)
+        cycles = run_ahead(chosen, finished, slowest) if columns > 1 else busy
+        column_cycles += busy * (high - low) // columns
+        first = cycles if group == 0 else first
+        tile_cycles += max(cycles, scale_latency)
+    return nonzero, column_cycles, first, tile_cycles
+
+
+@jit()
+def raise_to(values, others):
+    """``values[i] = max(values[i], others[i])``, arrays that do not overlap: many at once."""
+    for i in range(others.size):
+        values[i] = max(values[i], others[i])
+
+
+@jit()
+def longest_of_steps(counts, lanes, durations):
+    """uint8[steps, columns] ``durations``: the most of each step's ``counts`` uint8[columns, ...], at least 1.
+
+    ``counts`` are overwritten by the maxima of 1, 2, 4, ... neighbours, at every place at once, until they are
+    those of ``lanes``.
+    """
+    spare = np.empty(counts.shape[1], dtype=np.uint8)
+    for column in range(len(counts)):
+        here, there = counts[column], spare
+        reach = 1
+        while reach < lanes:
+            further = min(reach, lanes - reach)
+            larger(here[:-further], here[further:], there)
+            here, there = there, here
+            reach += further
+        for step in range(len(durations)):
+            durations[step, column] = max(here[step * lanes], np.uint8(1))
+
+
+@jit()
+def larger(values, others, out):
+    """``out[i] = max(values[i], others[i])``; ``out`` overlaps neither."""
+    for i in range(values.size):
+        out[i] = max(values[i], others[i])
+
+
+@jit()
 def total(counts):
-    """Sum of uint8[N, K], int64."""
-    n, k = counts.shape
+    """Sum of uint8 ``counts`` of two dimensions, int64."""
     result = np.int64(0)
-    for row in range(n):
-        part = np.int64(0)
-        for i in range(k):
-            part += counts[row, i]
-        result += part
+    for row in counts:
+        for i in range(row.size):
+            result += row[i]
     return result
 
 
 @jit()
-def lock_step_cycles(counts, low, high, start, stop, lanes):
-    """Cycles of rows ``low:high`` and k ``start:stop``: each step lasts as long as its longest weight."""
-    cycles = np.int64(0)
-    for first in range(start, stop, lanes):
-        longest = np.uint8(1)
-        for row in range(low, high):
-            for i in range(first, min(first + lanes, stop)):
-                longest = max(longest, counts[row, i])
-        cycles += longest
-    return cycles
+def run_ahead(durations, finished, slowest):
+    """Cycles until all columns have taken all steps, each for ``durations`` uint8[steps, columns].
 
-
-@jit()
-def run_ahead_cycles(counts, low, high, start, stop, lanes, finished, slowest):
-    """The same where a column starts a step when it has finished its last one, and all the one ``depth`` before.
-
-    ``finished`` int64[cols] and ``slowest`` int64[depth] are scratch. Returns the cycles until all
-    columns have finished, and the cycles in which they take terms, summed.
+    A column starts a step when it has finished its last one, and all columns the one ``len(slowest)``
+    before. ``finished`` int32[columns] and ``slowest`` int32[depth] are scratch.
     """
-    depth = len(slowest)
     finished[:] = 0
     slowest[:] = 0
-    busy = np.int64(0)
-    for step, first in enumerate(range(start, stop, lanes)):
-        released = slowest[step % depth]
-        last = np.int64(0)
-        for row in range(low, high):
-            longest = np.uint8(1)
-            for i in range(first, min(first + lanes, stop)):
-                longest = max(longest, counts[row, i])
-            finished[row - low] = max(finished[row - low], released) + longest
-            last = max(last, finished[row - low])
-            busy += longest
-        slowest[step % depth] = last
-    return last, busy
+    last = np.int32(0)
+    for step in range(len(durations)):
+        released = slowest[step % len(slowest)]
+        last = np.int32(0)
+        for column in range(len(finished)):
+            finished[column] = max(finished[column], released) + durations[step, column]
+            last = max(last, finished[column])
+        slowest[step % len(slowest)] = last
+    return np.int64(last)
 
 
 @jit()

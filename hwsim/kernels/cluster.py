@@ -4,7 +4,6 @@ import numba
 import numpy as np
 
 from hwsim.kernels._jit import jit
-from hwsim.kernels._search import count_below
 
 
 @jit(parallel=True)
@@ -92,4 +91,7 @@ def nearest(values, tables, codes):
             middle[c] = (tables[i, c] + tables[i, c + 1]) / 2
             first[c + 1] = first[c] if tables[i, c] == tables[i, c + 1] else c + 1
         for j in range(k):
-            codes[i, j] = first[count_below(middle, values[i, j])]
+            below = 0
+            for c in range(count - 1):  # every one: a search would branch
+                below += np.int64(middle[c] < values[i, j])
+            codes[i, j] = first[below]

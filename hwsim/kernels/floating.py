@@ -22,7 +22,8 @@ def summing(product, real=np.float32):
 
     Operands x [M, K] and w [N / COLUMNS, K, COLUMNS], K a multiple of ``lanes``, a power of two. Each ``lanes``
     products are added by a balanced tree, lower k on the left, and then to a sum, which starts at 0; it moves to
-    ``out`` float64[M, N / COLUMNS, COLUMNS] after every ``flush`` trees and at the end. All additions are those of ``real``.
+    ``out`` float64[M, N / COLUMNS, COLUMNS] after every ``flush`` trees and at the end. All additions are those
+    of ``real``.
     """
 
     @jit()

@@ -4,7 +4,6 @@ import numba
 import numpy as np
 
 from hwsim.kernels._jit import jit
-from hwsim.kernels._search import count_up_to
 
 
 @jit(parallel=True)
@@ -22,6 +21,8 @@ def encode(
         for group in range(scale.shape[1]):
             for k in range(group * group_size, min((group + 1) * group_size, x.shape[1])):
                 value = np.float64(x[n, k]) / scale[n, group]
-                below = count_up_to(inner, value)
+                below = 0
+                for e in range(inner.size):  # every one: a search would branch
+                    below += np.int64(inner[e] <= value)
                 up = uniform[n, k] < (value - grid[below]) / width[below]
                 codes[n, k] = order[below + up]

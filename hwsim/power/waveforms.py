@@ -71,7 +71,7 @@ def _from_vcd(path: Path, netlist: Netlist, period_ns: float, joint_states: bool
     cycles = counts.duration_ns / period_ns
     toggles, probability = _per_net(matching, counts.toggles, counts.probability, cycles)
     if not joint_states:
-        return _independent(netlist, cycles, toggles, probability)
+        return independent(netlist, cycles, toggles, probability)
     _complete(netlist, matching, state_start, counts.states)
     return Activity(cycles, toggles, probability, state_start, counts.states, True)
 
@@ -81,10 +81,10 @@ def _from_saif(path: Path, netlist: Netlist, period_ns: float) -> Activity:
     matching = match(netlist, figures.scopes, path.name)
     cycles = figures.duration_ns / period_ns
     toggles, probability = _per_net(matching, figures.toggles, figures.probability, cycles)
-    return _independent(netlist, cycles, toggles, probability)
+    return independent(netlist, cycles, toggles, probability)
 
 
-def _independent(netlist: Netlist, cycles: float, toggles: np.ndarray, probability: np.ndarray) -> Activity:
+def independent(netlist: Netlist, cycles: float, toggles: np.ndarray, probability: np.ndarray) -> Activity:
     """Activity with the states of cells from the probabilities of their pins alone."""
     state_start = _state_start(netlist)
     states = np.zeros(int(state_start[-1]))

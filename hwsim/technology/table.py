@@ -5,6 +5,8 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import TypeVar
 
 from hwsim.errors import TechnologyError, nearest
@@ -77,7 +79,7 @@ class Technology:
             raise TechnologyError(f"technology {self.name!r}: {nearest(str(parameters['type']), types)}")
         raise TechnologyError(
             f"technology {self.name!r} has no row for {what} {given}; measure it: "
-            f"hwsim characterize --technology {self.name} --component {component} {given}"
+            f"hwsim characterize DESIGN --liberty FILE --node NM --out FOLDER"
         )
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - technologies are few and live as long as the process
@@ -166,10 +168,19 @@ def available() -> list[str]:
 
 @functools.cache
 def load(name: str) -> Technology:
-    """The technology called ``name``; TechnologyError with the nearest name if there is none."""
-    if name not in available():
+    """The technology called ``name``, or in the folder of that path (with a ``/``).
+
+    TechnologyError with the nearest name if there is none.
+    """
+    folder: Traversable
+    if "/" in name:
+        folder = Path(name)
+        if not (folder / "energy.csv").is_file() or not (folder / "area.csv").is_file():
+            raise TechnologyError(f"technology {name!r}: the folder has no energy.csv and area.csv")
+    elif name in available():
+        folder = resources.files("hwsim.data") / "technology" / name
+    else:
         raise TechnologyError(f"unknown technology {name!r}; {nearest(name, available())}")
-    folder = resources.files("hwsim.data") / "technology" / name
     with (folder / "energy.csv").open(encoding="utf-8") as file:
         energy = read_energy(file, f"{name}/energy.csv")
     with (folder / "area.csv").open(encoding="utf-8") as file:

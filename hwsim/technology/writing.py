@@ -1,0 +1,68 @@
+"""Technology tables as files: rows added to a folder, nothing lost."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from hwsim.files import write_atomically
+from hwsim.technology.rows import AreaRow, EnergyRow, Row, read_area, read_energy
+
+R = TypeVar("R", bound=Row)
+_ENERGY = ("node", "voltage_v", "component", "action", "parameters", "e0_pj", "coefficients", "source", "status",
+           "error_pct")  # fmt: skip
+_AREA = ("node", "voltage_v", "component", "parameters", "area_um2", "coefficients", "leakage_uw", "leakage_uw_per_um2",
+         "critical_path_ns", "source", "status", "error_pct")  # fmt: skip
+
+
+def read(folder: Path) -> tuple[list[EnergyRow], list[AreaRow]]:
+    """The rows of a folder; none where there is no file yet."""
+    energy: list[EnergyRow] = []
+    area: list[AreaRow] = []
+    if (folder / "energy.csv").exists():
+        with (folder / "energy.csv").open(encoding="utf-8") as file:
+            energy = read_energy(file, "energy.csv")
+    if (folder / "area.csv").exists():
+        with (folder / "area.csv").open(encoding="utf-8") as file:
+            area = read_area(file, "area.csv")
+    return energy, area
+
+
+def write(folder: Path, energy: Sequence[EnergyRow], area: Sequence[AreaRow]) -> None:
+    """Writes both tables of a folder."""
+    write_atomically(folder / "energy.csv", _text(_ENERGY, energy))
+    write_atomically(folder / "area.csv", _text(_AREA, area))
+
+
+def merge(old: Sequence[R], new: Sequence[R], replace: bool) -> list[R]:
+    """The old rows and those new ones that say something else; ``replace``: new ones instead of old ones."""
+    rows = {_key(row): row for row in old}
+    for row in new:
+        if replace or _key(row) not in rows:
+            rows[_key(row)] = row
+    return list(rows.values())
+
+
+def _key(row: Row) -> tuple:
+    return row.component, getattr(row, "action", ""), tuple(sorted((k, str(v)) for k, v in row.parameters.items()))
+
+
+def _text(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(getattr(row, column)) for column in columns] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_cell(each)}" for key, each in value.items())
+    return f"{value:.5g}" if isinstance(value, float) and value != int(value) else _whole(value)
+
+
+def _whole(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,139 @@
+"""From RTL to rows of a technology table, in the cells of a library of our own."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwsim import Design
+from hwsim.cli import main
+from hwsim.datapath import Array
+from hwsim.datapaths.mac import Mac
+from hwsim.errors import PowerError
+from hwsim.power import liberty, netlist, synthesis
+from hwsim.power.synthesis import Recipe
+from hwsim.technology import load, writing
+from rtl import characterization, tiles
+
+TINY = Path(__file__).parent / "data" / "tiny.lib"
+RECIPE = Recipe(liberty=(TINY,))
+SMALL = Mac(lanes=1, weight_bits=4, accumulator_bits=24, group_accumulator_bits=20)
+ARRAY = Array(rows=1, cols=1)
+
+
+@pytest.fixture(scope="module")
+def measured() -> characterization.Characterization:
+    sets = tiles.of_networks(SMALL, ARRAY, ["mlp_int4"], 0)
+    sets["uniform"] = tiles.uniform(sets["mlp_int4"], SMALL, 0)
+    return characterization.characterize(SMALL, ARRAY, RECIPE, sets, show_progress=False)
+
+
+def test_every_part_and_event_of_the_array_is_measured(measured):
+    assert [(each.component, each.action) for each in measured.events] == [
+        ("mac.pe", "multiply"), ("mac.pe", "accumulate"), ("mac.pe", "clock"), ("operand_register", "clock"),
+        ("requantizer", "requantize"), ("array_control", "clock"),
+    ]  # fmt: skip
+    assert all(each.zero_delay_pj > 0 for each in measured.events)
+    assert {part.component for part in measured.parts} == {"mac.pe", "operand_register", "requantizer", "array_control"}
+
+
+def test_glitches_add_to_logic_and_not_to_clocks(measured):
+    by_event = {(each.component, each.action): each for each in measured.events}
+    multiply, clock = by_event["mac.pe", "multiply"], by_event["mac.pe", "clock"]
+    assert multiply.pj > multiply.zero_delay_pj
+    assert clock.pj == pytest.approx(clock.zero_delay_pj, rel=1e-6)
+
+
+def test_uniform_tiles_are_reported_apart(measured):
+    multiply = measured.events[0]
+    assert multiply.pj == pytest.approx(multiply.by_stimulus["mlp_int4"])
+    assert multiply.by_stimulus["uniform"] != multiply.pj
+
+
+def test_results_that_are_not_the_simulators_are_refused(monkeypatch):
+    sets = tiles.of_networks(SMALL, ARRAY, ["mlp_int4"], 0)
+
+    original = characterization.stimuli
+
+    def flipped(*arguments):
+        good = original(*arguments)
+        good.streams[characterization.RESULTS][0, 0] ^= 1
+        return good
+
+    monkeypatch.setattr(characterization, "stimuli", flipped)
+    with pytest.raises(PowerError, match="results are not the simulator's on tiles 0 of 'mlp_int4'"):
+        characterization.characterize(SMALL, ARRAY, RECIPE, sets, show_progress=False)
+
+
+@pytest.fixture
+def design(tmp_path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "datapath: {name: mac, lanes: 1, weight_bits: 4, accumulator_bits: 24, group_accumulator_bits: 20}\n"
+        "array: {rows: 4, cols: 4}\n"
+    )
+    return path
+
+
+def characterize(design: Path, out: Path, *options: str) -> int:
+    common = ["--liberty", str(TINY), "--node", "1000", "--out", str(out), "--network", "mlp_int4"]
+    return main(["characterize", str(design), *common, *options])
+
+
+def test_the_command_writes_a_table_that_simulate_takes_and_continues_it(design, tmp_path, capsys):
+    out = tmp_path / "table"
+    assert characterize(design, out, "--json") == 0
+    events = json.loads(capsys.readouterr().out)["events"]
+    table = load(str(out))
+    parameters = SMALL.pe_parameters(Array(rows=4, cols=4))
+    found = table.energy("mac.pe", "multiply", parameters, ("activation_zero_fraction", "activation_toggle_rate"))
+    assert found.e0_pj == pytest.approx(events[0]["pj"], rel=1e-4)
+    assert found.row.status == "measured"
+    assert "tiny" in found.row.source
+    assert "zero delay" in found.row.source
+    before = (out / "energy.csv").read_bytes()
+    assert characterize(design, out) == 0
+    assert "already in" in capsys.readouterr().err
+    assert (out / "energy.csv").read_bytes() == before
+    plan = Design.load(design).to_plain() | {"technology": str(out)}
+    (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+    assert main(["simulate", "mlp_int4", "--design", str(tmp_path / "plan.yaml"), "--json"]) == 0
+
+
+def test_tables_keep_what_they_have_unless_told(tmp_path):
+    energy, area = list(load("horowitz45").energy_rows), list(load("horowitz45").area_rows)
+    writing.write(tmp_path, energy, area)
+    again = writing.read(tmp_path)
+    assert [row.component for row in again[0]] == [row.component for row in energy]
+    np.testing.assert_allclose([row.e0_pj for row in again[0]], [row.e0_pj for row in energy], rtol=1e-4)
+    other = [energy[0].__class__(**{**vars(energy[0]), "e0_pj": 7.0})]
+    assert writing.merge(energy, other, replace=False)[0].e0_pj == energy[0].e0_pj
+    assert writing.merge(energy, other, replace=True)[0].e0_pj == 7.0
+
+
+def test_broken_verilog_is_one_line_with_yosyss_reason():
+    with pytest.raises(PowerError, match="synthesis of 'm' failed: ") as caught:
+        synthesis.synthesize("module m (a);\n  input a;\n  wire = ;\nendmodule", "m", RECIPE, show_progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_design_with_latches_is_refused():
+    latch = "module m (e, d, q);\n  input e, d;\n  output reg q;\n  always @* if (e) q = d;\nendmodule"
+    path = synthesis.synthesize(latch, "m", RECIPE, show_progress=False)
+    with pytest.raises(PowerError, match=r"cell 'LATCH' is a latch"):
+        netlist.read(path, liberty.read(TINY))
+
+
+def test_a_missing_module_is_named():
+    with pytest.raises(PowerError, match=r"no module 'top'; its modules: m"):
+        synthesis.synthesize("module m (a);\n  input a;\nendmodule", "top", RECIPE)
+
+
+def test_missing_yosys_is_one_line(design, tmp_path, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if "yosys" in name else find(name, *rest))
+    assert characterize(design, tmp_path / "table") == 2
+    assert "hwsim[rtl]" in capsys.readouterr().err
+    assert not (tmp_path / "table").exists()
