@@ -1,5 +1,6 @@
 """Floating-point products and sums, number by number: with fractions, and NumPy's own float32."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -42,3 +43,37 @@ def float32_sum(products, lanes):
             level = pairs + level[2 * len(pairs) :]
         total = total + level[0]
     return total
+
+
+def matmul(datapath, x, codes, w, division):
+    """Fractions [M, N]: float32 sums in the stated order, or exact ones in units of the smallest positive value."""
+    kind, added = datapath.kind, getattr(datapath, "offset", None)
+    correction = 0 if added is None else (kind.bias << kind.mantissa_bits) - added()
+    multiply = {}
+
+    def product(a, b):
+        if (a, b) not in multiply:
+            code = rounded(kind, a, b, division) if added is None else lmul(kind, a, b, correction, division)
+            multiply[a, b] = value(kind, code)
+        return multiply[a, b]
+
+    result = []
+    for row in x.tolist():
+        result.append([])
+        for n, column in enumerate(codes.tolist()):
+            products = [product(a, b) for a, b in zip(row, column, strict=True)]
+            groups = [products[k : k + w.group_size] for k in range(0, len(products), w.group_size)]
+            if datapath.accumulation == "fixed":
+                total = sum(int(w.scale[n, g]) * sum(each) for g, each in enumerate(groups))
+                result[-1].append(Fraction(total) / Fraction(2) ** datapath.product_exponent)
+            else:
+                whole = [p + [Fraction(0)] * (-len(p) % datapath.lanes) for p in groups]
+                flat = [float(p) for each in whole for p in each]
+                result[-1].append(Fraction(float(float32_sum(flat, datapath.lanes))))
+    return np.array(result)
+
+
+def integer(total, exponent):
+    """``total * 2**exponent`` rounded, ties up, saturated to 32 bits."""
+    rounded_up = math.floor(total * Fraction(2) ** exponent + Fraction(1, 2))
+    return min(max(rounded_up, -(1 << 31)), (1 << 31) - 1)
