@@ -104,6 +104,8 @@ def stepped_cycles(datapath, array, matmul) -> int:
             sequence += naive.tile_steps(matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0)
     if array.weight_stationary:
         return naive_weight_stationary.array_cycles(sequence)
+    if isinstance(datapath, FloatDatapath):  # every sum is as much later as the pipeline is long
+        return naive.array_cycles(sequence, datapath.operand_depth, datapath.scale_stage) + datapath.pipeline_stages
     return naive.array_cycles(sequence, datapath.operand_depth, datapath.scale_latency)
 
 
