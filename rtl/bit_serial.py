@@ -16,7 +16,10 @@ from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.library import Library, place
+from rtl.operands import Broadcast as Source
 from rtl.recoder import Recoder, term, with_borders
+
+__all__ = ["Dot", "Feeder", "Source"]
 
 
 def own_positions(datapath: BitSerial) -> bool:

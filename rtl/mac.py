@@ -9,6 +9,9 @@ from hwsim.datapaths.mac import Mac
 from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.operands import Broadcast as Source
+
+__all__ = ["Dot", "Feeder", "Source"]
 
 
 def operand(datapath: Mac) -> data.ArrayLayout:
