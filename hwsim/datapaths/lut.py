@@ -70,7 +70,12 @@ class Lut(IntegerDatapath):
             raise DesignError("lut: plane_scales=True needs scale_bits > 0")
 
     def check_array(self, array: Array) -> None:
-        """DesignError unless the columns of ``array`` can be shared out among tables."""
+        """See `Datapath.check_array`: sums stay in the PEs, and each table has equally many readers."""
+        if array.weight_stationary:
+            raise DesignError(
+                "lut cannot run weight_stationary: its tables are made of the activations that stream past the sums; "
+                "use array.dataflow='output_stationary'"
+            )
         if self.readers and array.cols % self.readers:
             divisors = [each for each in range(1, array.cols + 1) if array.cols % each == 0]
             raise DesignError(
@@ -273,7 +278,7 @@ class Lut(IntegerDatapath):
         adders = len(build.additions) if self.build != "incremental" else 1
         banks = 2 if self.build == "incremental" else 1
         pe = {
-            **self.pe_parameters(),
+            **self.pe_parameters(array),
             "selected_bits": ports * (entries - 1) * self.entry_bits,
             "negated_bits": ports * self.entry_bits * (self.table == "half"),
             "adder_bits": ports * self.exact_entry_bits,
