@@ -55,7 +55,7 @@ class Lut(IntegerDatapath):
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
-        *SHARED_EVENTS,
+        *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)
     events = staticmethod(kernels.events)
