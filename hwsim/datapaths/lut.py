@@ -270,7 +270,8 @@ class Lut(IntegerDatapath):
         """See `Datapath.components`.
 
         ``selected_bits``: of a PE's read ports, each a choice among the entries of a table; ``adder_bits``: of the
-        adders that sum what is read, or build a table; ``multipliers``: of the scale stage.
+        adders that sum what is read, or build a table; ``addition_bits``: of one of them; ``read_bits``: that a reading
+        passes through, level by level; ``multipliers``: of the scale stage.
         """
         build = self.table_build
         tables, entries = self.lanes // self.mu, len(build.entries)
@@ -282,12 +283,15 @@ class Lut(IntegerDatapath):
             "selected_bits": ports * (entries - 1) * self.entry_bits,
             "negated_bits": ports * self.entry_bits * (self.table == "half"),
             "adder_bits": ports * self.exact_entry_bits,
+            "addition_bits": self.exact_entry_bits,
+            "read_bits": self.entry_bits * ((entries - 1).bit_length() + (self.table == "half")),
             "multipliers": self.scale_stage * (self.scales_per_group if self.planes == "parallel" else 1),
         }
         table = {
             "mu": self.mu,
             "entry_bits": self.entry_bits,
             "adder_bits": adders * self.exact_entry_bits,
+            "addition_bits": self.exact_entry_bits,
             "register_bits": banks * entries * self.entry_bits + self.shift_bits,
         }
         count = array.rows * (array.cols // self.sharing(array)) * tables
