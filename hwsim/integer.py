@@ -91,6 +91,11 @@ class IntegerDatapath(Datapath):
         return 1
 
     @property
+    def shares_sums(self) -> bool:
+        """Whether the columns of a row take the sums of steps from units that they share."""
+        return False
+
+    @property
     def repeats_results(self) -> bool:
         """Whether sums may be delivered several times, to output channels of equal weights."""
         return False

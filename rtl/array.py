@@ -25,7 +25,7 @@ def stream_layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.St
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
     return {
         "i_activations": streams.activations(datapath, array),
-        "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.EXTRA),
+        "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.fields(datapath, array)),
         "i_quantizers": streams.quantizers(datapath, array),
         **scales,
         RESULTS: streams.results(array),
@@ -84,7 +84,9 @@ class PeArray(Component):
             m.d.comb += control.scale_cycles.eq(queue.weights.planes)
         elif self._datapath.scale_stage:
             m.d.comb += control.scale_cycles.eq(self._datapath.scale_latency)
-        source = implementation(self._datapath).Source(m, platform, self._datapath, self._array, queue, position)
+        source = implementation(self._datapath).Source(
+            m, platform, self._datapath, self._array, queue, position, feeder
+        )  # fmt: skip
         self._results(m, control, self._elements(m, platform, control, queue, source))
         return m
 
@@ -177,6 +179,9 @@ class PeArray(Component):
             | {"last": self._feeder.last[c % domains], "operand": self._feeder.operands[c]}
             for c in range(self._array.cols)
         ]
+        if self._datapath.shares_sums:  # each column in the round of its pattern
+            for column in columns:
+                column["add"] = column["advance"] & column["operand"].take
         if self._datapath.scale_stage:
             self._scales(m, control, columns)
         return columns

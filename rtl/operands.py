@@ -14,7 +14,7 @@ class Broadcast:
 
     def __init__(
         self, m: Module, platform: Library | None, datapath: IntegerDatapath, array: Array, queue: "OperandQueue",
-        position: Value,
+        position: Value, feeder: Component,
     ) -> None:  # fmt: skip
         self._activations = queue.activations
 

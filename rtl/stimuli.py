@@ -153,13 +153,17 @@ def _activations(plan: Plan, layout: data.StructLayout) -> np.ndarray:
 def _weights(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     w = plan.matmul.w
     index, last_in_group = plan.steps
-    values = _by_step(plan.columns(plan.datapath.operands(w, index)))
+    columns, more = plan.columns(plan.datapath.operands(w, index)), {}
+    if plan.datapath.shares_sums:
+        columns, more = implementation(plan.datapath).Feeder.arrange(plan.datapath, plan.array, w, columns)
+    values = _by_step(columns)
     count = len(last_in_group)
     blocks = len(values) // count
     fields = {
         "values": values,
         "last_in_group": np.tile(last_in_group, blocks),
         "last_in_tile": np.tile(np.arange(count) == count - 1, blocks),
+        **more,
     }
     for name, value in implementation(plan.datapath).Feeder.extra(plan.datapath, w).items():
         fields[name] = np.full(len(values), value)

@@ -23,7 +23,7 @@ from rtl.stimuli import stimuli
 from sims import networks
 from sims.workloads import KINDS, random_matmul
 
-DRAWN = {"mac": 17, "bit_serial": 30, "lut": 24}
+DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
 STATIONARY_DRAWN = 8
 """The same, weight-stationary."""
@@ -149,6 +149,7 @@ def _lut() -> Iterator[Configuration]:
     yield on_verilator("network", 8, 8, quick=True, lanes=8, reuse="rows")
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, mu=5, **SATURATING)
     yield on_verilator("plane-scales", 4, 6, quick=True, lanes=8, readers=3, plane_scales=True, offset_bits=8)
+    yield on_verilator("patterns-network", 8, 16, quick=True, lanes=4, reuse="patterns", sum_units=4)
     yield on_verilator("single", 1, 1, lanes=1, mu=1, weight_bits=1, build="naive")
     yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, planes="parallel", readers=4)
     yield on_verilator("tall", 16, 2, lanes=4, mu=2, weight_bits=2, table="full", reuse="rows")
@@ -162,7 +163,7 @@ def _lut() -> Iterator[Configuration]:
 def _draw_lut(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
     """Values of the parameters that only `Lut` has; lanes are a multiple of mu."""
     mu = draw.randint(1, 5)
-    return {
+    chosen = {
         "mu": mu,
         "lanes": mu * draw.randint(1, 3),
         "weight_bits": draw.randint(1, 4),
@@ -174,6 +175,10 @@ def _draw_lut(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
         "reuse": draw.choice(("none", "rows")),
         "readers": draw.choice((0, 1, 2)),
     }
+    if draw.random() < 0.3:
+        chosen |= {"reuse": "patterns", "sum_units": draw.randint(1, 3), "build": draw.choice(ORDERS[:3])}
+        chosen |= {"readers": 0, "plane_scales": False, "entries": "exact"}
+    return chosen
 
 
 def _on_verilator(

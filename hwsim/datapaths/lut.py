@@ -34,6 +34,9 @@ class Lut(IntegerDatapath):
         entries: ``"exact"``, or ``"int8"``: rounded to 8 bits and a power of two for each table.
         plane_scales: each plane has a group scale of its own (BCQ), ``scale_bits`` wide.
         reuse: ``"rows"``: output channels with equal weights are computed once and delivered to each.
+            ``"patterns"``: in a step, columns with equal weights take one sum; there are ``sum_units`` per row that read
+            and add, one pattern after the other, and columns whose weights are all 0 take none.
+        sum_units: what reads a row's tables with ``reuse="patterns"``.
     """
 
     weight_bits: int = 4
@@ -44,7 +47,8 @@ class Lut(IntegerDatapath):
     planes: Literal["serial", "parallel"] = "serial"
     entries: Literal["exact", "int8"] = "exact"
     plane_scales: bool = False
-    reuse: Literal["none", "rows"] = "none"
+    reuse: Literal["none", "rows", "patterns"] = "none"
+    sum_units: int = 4
 
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     EVENTS = (
@@ -64,6 +68,12 @@ class Lut(IntegerDatapath):
         super().__post_init__()
         schema.check_range(self, 1, table_build.LARGEST_MU, "mu")
         schema.check_range(self, 0, 1024, "readers")
+        schema.check_range(self, 1, 1024, "sum_units")
+        if self.shares_sums and (self.readers or self.plane_scales or self.build_cycles or self.entries != "exact"):
+            raise DesignError(
+                "lut: reuse='patterns' needs readers=0, plane_scales=False, entries='exact' and another build "
+                "than 'incremental'"
+            )
         if self.lanes % self.mu:
             raise DesignError(f"lut: lanes={self.lanes} is not a multiple of mu={self.mu}, the lanes of a table")
         if self.plane_scales and not self.scale_bits:
@@ -126,6 +136,11 @@ class Lut(IntegerDatapath):
     def scale_latency(self) -> int:
         """Cycles from a group's sums to the tile's, at most: as many as the weights have planes."""
         return self.weight_bits if self.scales_in_turn else self.scale_stage
+
+    @property
+    def shares_sums(self) -> bool:
+        """See `IntegerDatapath.shares_sums`."""
+        return self.reuse == "patterns"
 
     @property
     def repeats_results(self) -> bool:
@@ -242,13 +257,39 @@ class Lut(IntegerDatapath):
     def stats(self, w: Operand, array: Array) -> Stats:
         """See `Datapath.stats`; layout in `hwsim.kernels.lut`."""
         self.check_array(array)
+        whole, rest = divmod(w.k, w.group_size)
+        groups = [w.group_size] * whole + [rest] * (rest > 0)
+        rounds = sum(-(-size // self.lanes) for size in groups)
+        tables = sum(-(-size // self.mu) for size in groups)
+        count = self.sign_planes(w).count
+        if self.shares_sums:
+            return Stats(values=self._shared_stats(w, array, count))
+        passes, computed = [1] * -(-w.n // array.cols), w.n
         if self.reuse == "rows":
             order = distinct_rows(w)
-            passes = [len(order[low]) for low in range(0, len(order), array.cols)]
-            computed = len(order)
-        else:
-            passes, computed = [1] * -(-w.n // array.cols), w.n
-        return Stats(values=np.array([self.sign_planes(w).count, computed, *passes], dtype=np.int64))
+            passes, computed = [len(order[low]) for low in range(0, len(order), array.cols)], len(order)
+        each = [value for tile in passes for value in (tile, rounds)]
+        return Stats(values=np.array([count, computed, computed * tables, computed * rounds, *each], dtype=np.int64))
+
+    def _shared_stats(self, w: Operand, array: Array, count: int) -> np.ndarray:
+        """A pattern is read once per tile and step; columns of zeros accumulate nothing."""
+        select, distinct = self.patterns(w, array)
+        _, lengths = np.unique(self._step_of(w), return_counts=True)
+        rounds = np.maximum(-(-distinct // self.sum_units), 1).sum(axis=1)
+        look_ups = int((distinct * -(-lengths // self.mu)).sum())
+        each = np.stack([np.ones_like(rounds), rounds], axis=1).ravel()
+        return np.array([count, w.n, look_ups, np.count_nonzero(select), *each], dtype=np.int64)
+
+    def _step_of(self, w: Operand) -> np.ndarray:
+        """int64[K]: the step of each k."""
+        k = np.arange(w.k)
+        return k // w.group_size * -(-w.group_size // self.lanes) + k % w.group_size // self.lanes
+
+    def patterns(self, w: Operand, array: Array) -> tuple[np.ndarray, np.ndarray]:
+        """int32[N, steps]: each channel's pattern within its column tile, from 1, 0 for zeros; int64[tiles, steps]: how many."""
+        select = np.zeros((w.n, int(self._step_of(w)[-1]) + 1), np.int32)
+        codes = self.sign_planes(w).codes(w)
+        return select, kernels.patterns(codes, w.integers, w.group_size, self.lanes, array.cols, select)
 
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; layout in `hwsim.kernels.lut`."""
@@ -276,6 +317,7 @@ class Lut(IntegerDatapath):
         build = self.table_build
         tables, entries = self.lanes // self.mu, len(build.entries)
         ports = tables * (self.weight_bits if self.planes == "parallel" else 1)
+        units = array.rows * (self.sum_units if self.shares_sums else array.cols)
         adders = len(build.additions) if self.build != "incremental" else 1
         banks = 2 if self.build == "incremental" else 1
         pe = {

@@ -2,7 +2,8 @@
 
 ``params`` is int64 ``[rows, cols, lanes, scale_stage, mu, readers, build_cycles, additions, entries, parallel,
 plane_scales]``, build_cycles 0 where tables are built on the way in. ``stats`` is int64 ``[planes, computed columns,
-passes of column tile 0, 1, ...]``.
+look-ups, sums, passes and rounds of column tile 0, of 1, ...]``: look-ups per row of activations and plane, sums
+per row that are accumulated, passes in which a tile's results leave, rounds in which its steps are read.
 """
 
 import numba
@@ -13,7 +14,7 @@ from hwsim.kernels._jit import jit
 from hwsim.kernels.accumulate import saturate
 
 ROWS, COLS, LANES, SCALE_STAGE, MU, READERS, BUILD_CYCLES, ADDITIONS, ENTRIES, PARALLEL, PLANE_SCALES = range(11)
-PLANES, COMPUTED, PASSES = range(3)
+PLANES, COMPUTED, LOOK_UPS, SUMS, TILES = range(5)
 
 
 @jit()
@@ -34,21 +35,17 @@ def scale_latency(stats, params):
 def cycles(shape, stats, params):
     """Compute cycles of one matmul, int64."""
     read, build, rows = reads(stats, params), params[BUILD_CYCLES], params[ROWS]
-    compute = max(read, build) * tiles.steps(shape[tiles.K], shape[tiles.GROUP_SIZE], params[LANES])
     m_tiles = tiles.ceil_div(shape[tiles.M], rows)
     last_rows = shape[tiles.M] - (m_tiles - 1) * rows
-    passes = stats[PASSES:]
-    n_tiles = len(passes)
-    total = compute + last_rows * passes[n_tiles - 1] + scale_latency(stats, params) + tiles.REQUANTIZER_STAGES + 2
+    passes, compute = stats[TILES::2], stats[TILES + 1 :: 2] * max(read, build)
+    end = len(passes) - 1
+    total = compute[0] + last_rows * passes[end] + scale_latency(stats, params) + tiles.REQUANTIZER_STAGES + 2
     total += min(read, build)  # the first table is built while nothing is read
-    for n in range(n_tiles):
-        if shape[tiles.M_OUTER]:
-            follows = n < n_tiles - 1
-            total += (m_tiles - 1) * max(compute, rows * passes[n]) + follows * max(compute, last_rows * passes[n])
-        else:
-            total += (m_tiles - 1) * max(compute, rows * passes[n])
-            if n < n_tiles - 1:
-                total += max(compute, last_rows * passes[n])
+    for n in range(end + 1):
+        if n:
+            total += max(compute[n], last_rows * passes[n - 1])
+        before = (n - 1 if n else end) if shape[tiles.M_OUTER] else n
+        total += (m_tiles - 1) * max(compute[n], rows * passes[before])
     return np.int64(total)
 
 
@@ -56,7 +53,7 @@ def cycles(shape, stats, params):
 def events(shape, stats, params, activation, counts, features):
     """Counts of Lut.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
     m, k, group_size = shape[tiles.M], shape[tiles.K], shape[tiles.GROUP_SIZE]
-    outputs, planes = m * stats[COMPUTED], stats[PLANES]
+    planes = stats[PLANES]
     tables = tiles.steps(k, group_size, params[MU])
     whole = stats[COMPUTED] // params[COLS]
     ragged = stats[COMPUTED] - whole * params[COLS]
@@ -64,16 +61,49 @@ def events(shape, stats, params, activation, counts, features):
     counts[0] = m * sharing * tables * params[ADDITIONS]
     features[0, :2] = activation
     counts[1] = m * sharing * tables * params[ENTRIES]
-    counts[2] = outputs * tables * planes
+    counts[2] = m * stats[LOOK_UPS] * planes
     features[2, :2] = activation
     sums = planes if params[PLANE_SCALES] else 1
-    counts[3] = outputs * tiles.steps(k, group_size, params[LANES]) * sums
-    counts[4] = outputs * tiles.ceil_div(k, group_size) * params[SCALE_STAGE] * sums
+    counts[3] = m * stats[SUMS] * sums
+    counts[4] = m * stats[COMPUTED] * tiles.ceil_div(k, group_size) * params[SCALE_STAGE] * sums
     compute = cycles(shape, stats, params)
     counts[5] = compute * params[ROWS] * params[COLS]
     counts[6] = compute * params[ROWS] * (params[COLS] // params[READERS]) * (params[LANES] // params[MU])
     counts[7] = compute
     counts[8] = m * shape[tiles.N]
+
+
+@jit()
+def patterns(codes, values, group_size, lanes, cols, select):
+    """Numbers what the columns of each tile have in common, step by step.
+
+    ``select`` int32[N, steps] gets the number of each channel's pattern, from 1 by first appearance in its tile; 0 where
+    all ``values`` [N, K] of the step are 0. ``codes`` uint8[N, K]. Returns int64[tiles, steps]: patterns.
+    """
+    n, k = codes.shape
+    distinct = np.zeros((tiles.ceil_div(n, cols), select.shape[1]), dtype=np.int64)
+    seen = np.empty(cols, dtype=np.int64)
+    for tile in range(len(distinct)):
+        step = 0
+        for group in range(0, k, group_size):
+            end = min(group + group_size, k)
+            for start in range(group, end, lanes):
+                stop = min(start + lanes, end)
+                count = 0
+                for row in range(tile * cols, min((tile + 1) * cols, n)):
+                    select[row, step] = 0
+                    if not values[row, start:stop].any():
+                        continue
+                    number = 0
+                    while number < count and (codes[seen[number], start:stop] != codes[row, start:stop]).any():
+                        number += 1
+                    if number == count:
+                        seen[count] = row
+                        count += 1
+                    select[row, step] = number + 1
+                distinct[tile, step] = count
+                step += 1
+    return distinct
 
 
 @jit()
