@@ -86,6 +86,7 @@ class IntegerDatapath(Datapath):
         """Width of the exact sum of a step's products."""
         return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
 
+    @property
     def scales_per_group(self) -> int:
         """Scales of one output channel and group."""
         return 1
@@ -182,7 +183,7 @@ class IntegerDatapath(Datapath):
         return {"scale": w.scale, "offset": _offset(w)}
 
     def operands(self, w: Operand, index: np.ndarray) -> np.ndarray:
-        """int[N, steps, lanes]: what the weights stream carries; ``index`` [steps, lanes] is each lane's k (K: none)."""
+        """int[N, steps, lanes]: what the weights stream carries; ``index`` [steps, lanes] is a lane's k (K: none)."""
         return np.pad(w.integers, ((0, 0), (0, 1)))[:, index]
 
     def channels(self, w: Operand, array: Array) -> list[np.ndarray]:

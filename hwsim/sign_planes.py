@@ -7,6 +7,7 @@ each plane is ``(b_i + constant) / 2**halve`` and has a scale per channel and gr
 
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def _with_powers(w: QTensor, order: list[int], steps: np.ndarray, start: int) ->
     halve = int(any(each % 2 for each in [*doubled, constant]))
     weights = [each if halve else each // 2 for each in doubled]
     constant = constant if halve else constant // 2
-    pairs = list(zip(weights, weights[1:], strict=False))
+    pairs = list(itertools.pairwise(weights))
     if not weights or weights[0] != 1 or any(b not in (a, 2 * a) for a, b in pairs):
         raise FormatError(f"format {w.format!r} has planes of weights {doubled}, not ascending powers of two")
     return SignPlanes(

@@ -39,8 +39,8 @@ def build(mu: int, half: bool, order: Order) -> Build:
     """How the table of ``mu`` values (1..8) is built.
 
     ``"naive"``: every entry on its own, mu - 1 additions each. ``"two_level"``: the signed sums of the lower
-    and of the upper half of the values, then one addition per entry (FIGLUT, arXiv 2503.06862). ``"shared"``: the same with
-    the lower sums only up to sign, subtracted where they are negative. ``"incremental"``: the sum that subtracts
+    and of the upper half of the values, then one addition per entry (FIGLUT, arXiv 2503.06862). ``"shared"``: the same
+    with the lower sums only up to sign, subtracted where they are negative. ``"incremental"``: the sum that subtracts
     everything, then one addition per entry, ``T[e + 2**j] = T[e] + 2 x_j`` (LUT-GEMM, arXiv 2206.09557): a
     single adder makes it, one addition per cycle.
     """

@@ -94,12 +94,14 @@ class Feeder(Component):
         if not datapath.shares_sums:
             return common
         rounds = -(-array.cols // datapath.sum_units)
-        choice = data.StructLayout({"used": 1, "unit": range(max(2, datapath.sum_units)), "round": range(max(2, rounds))})
+        choice = data.StructLayout(
+            {"used": 1, "unit": range(max(2, datapath.sum_units)), "round": range(max(2, rounds))}
+        )
         return common | {"rounds": range(rounds + 1), "choice": data.ArrayLayout(choice, array.cols)}
 
     @staticmethod
     def arrange(datapath: Lut, array: Array, w: QTensor, columns: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-        """From the columns' weights [tiles, cols, steps, lanes] to those of their patterns, and the fields that tell."""
+        """From the columns' weights [tiles, cols, steps, lanes] to those of their patterns, and their fields."""
         select, distinct = datapath.patterns(w, array)
         tiles, cols, steps, _ = columns.shape
         chosen = np.pad(select, ((0, tiles * cols - w.n), (0, 0)), mode="edge").reshape(tiles, cols, steps)
@@ -203,7 +205,7 @@ class Feeder(Component):
         return [index[t][j].eq(bits[t * mu + j]) for t in range(len(bits) // mu) for j in range(mu)]
 
 
-def Dot(datapath: Lut) -> Component:  # noqa: N802 - a choice of component
+def Dot(datapath: Lut) -> Component:
     """A PE's arithmetic: its own look-ups, or a choice of those of its row."""
     return Selection(datapath) if datapath.shares_sums else LookUp(datapath)
 

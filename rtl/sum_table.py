@@ -162,7 +162,9 @@ class SumTables:
         shared: dict[str, Value] = {"write": queue.accept}
         position = {"position": position} if datapath.build_cycles else {}
         sets = array.cols // self._readers
-        self._tables = [[Signal(tables(datapath), name=f"tables_{r}_{i}") for i in range(sets)] for r in range(array.rows)]
+        self._tables = [
+            [Signal(tables(datapath), name=f"tables_{r}_{i}") for i in range(sets)] for r in range(array.rows)
+        ]
         self._sums: list[Value] = []
         for r in range(array.rows):
             values = queue.activations_in["values"][r]
@@ -171,7 +173,9 @@ class SumTables:
             for i, t in ((i, t) for i in range(sets) for t in range(datapath.lanes // datapath.mu)):
                 lanes = data.View(
                     data.ArrayLayout(signed(datapath.activation_bits), datapath.mu),
-                    values.as_value()[t * datapath.mu * datapath.activation_bits :][: datapath.mu * datapath.activation_bits],
+                    values.as_value()[t * datapath.mu * datapath.activation_bits :][
+                        : datapath.mu * datapath.activation_bits
+                    ],
                 )
                 inputs = {**shared, **position, "activations": lanes}
                 table = place(m, platform, f"table_{r}_{i}_{t}", SumTable, (datapath,), inputs)

@@ -149,7 +149,7 @@ def _lut() -> Iterator[Configuration]:
     yield on_verilator("network", 8, 8, quick=True, lanes=8, reuse="rows")
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, mu=5, **SATURATING)
     yield on_verilator("plane-scales", 4, 6, quick=True, lanes=8, readers=3, plane_scales=True, offset_bits=8)
-    yield on_verilator("patterns-network", 8, 16, quick=True, lanes=4, reuse="patterns", sum_units=4)
+    yield on_verilator("patterns-network", 8, 8, quick=True, lanes=8, reuse="patterns", sum_units=4)
     yield on_verilator("single", 1, 1, lanes=1, mu=1, weight_bits=1, build="naive")
     yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, planes="parallel", readers=4)
     yield on_verilator("tall", 16, 2, lanes=4, mu=2, weight_bits=2, table="full", reuse="rows")

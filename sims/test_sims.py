@@ -48,7 +48,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
-        with pytest.raises(FormatError, match="its values need|planes"):
+        with pytest.raises(FormatError, match=r"its values need|planes"):
             simulate(digits.load(network), design)
         return
     result = simulate(digits.load(network), design, batch=networks.BATCH)
@@ -64,7 +64,7 @@ def test_catalogue_is_wide_enough():
         chosen = [each for each in catalogue() if each.datapath.name() == datapath]
         assert sum(each.engine == "verilator" for each in chosen) >= 8
         assert sum(each.quick for each in chosen) >= 5
-        for stationary in (False, True):
+        for stationary in (False,) if datapath == "lut" else (False, True):
             same = [each for each in chosen if each.array.weight_stationary == stationary]
             assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
             assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
@@ -157,7 +157,7 @@ BARE = [
 ]
 
 
-@pytest.mark.parametrize(("datapath", "array"), BARE, ids=lambda each: each.name() if hasattr(each, "name") else each.dataflow)
+@pytest.mark.parametrize(("datapath", "array"), BARE, ids=[f"{each[0].name()}-{each[1].dataflow}" for each in BARE])
 def test_stream_rules_cycle_by_cycle(datapath, array, tmp_path):
     layouts = stream_layouts(datapath, array)
     matmul = random_matmul("ragged", datapath, array, seed=6)

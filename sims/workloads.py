@@ -155,7 +155,6 @@ def _sign_planes(rng: np.random.Generator, datapath: Lut, shape: Shape, limit: i
         bound = min(limit, 1 << (datapath.offset_bits - 1))
         offset = rng.integers(-bound, bound, groups, dtype=np.int32)
     fields: dict[str, Any] = {}
-    powers = 1 << np.arange(planes)
     alphabet = rng.choice(PLANE_ALPHABETS)
     if datapath.plane_scales and rng.random() < 0.7:
         fields = {
@@ -167,7 +166,7 @@ def _sign_planes(rng: np.random.Generator, datapath: Lut, shape: Shape, limit: i
         values = np.arange(1 << planes)
     elif alphabet == "bits" or planes == 1:
         values = np.array([0, 1]) if rng.random() < 0.5 else np.array([-1, 1])
-        values, codes = (values, codes & 1)
+        codes &= 1
     elif alphabet == "signs":
         values = 2 * np.arange(1 << planes) - (1 << planes) + 1
     elif alphabet == "ternary":
@@ -175,7 +174,8 @@ def _sign_planes(rng: np.random.Generator, datapath: Lut, shape: Shape, limit: i
     elif alphabet == "equal":
         values = np.bitwise_count(np.arange(1 << planes)).astype(int)
     else:
-        values = np.where(np.arange(1 << planes) < powers[-1], np.arange(1 << planes), np.arange(1 << planes) - 2 * powers[-1])
+        values = np.arange(1 << planes)
+        values = np.where(values < 1 << (planes - 1), values, values - (1 << planes))
     repeated = np.arange(shape.n)
     if datapath.repeats_results:
         repeated = rng.integers(0, max(1, shape.n // 2), shape.n)

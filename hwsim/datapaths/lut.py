@@ -5,12 +5,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from hwsim import schema, table_build
+from hwsim import repetition, schema, table_build
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath, check_activations
 from hwsim.kernels import lut as kernels
-from hwsim.repetition import distinct_rows
 from hwsim.sign_planes import SignPlanes, sign_planes
 
 ENTRY_BITS = 8
@@ -27,15 +26,15 @@ class Lut(IntegerDatapath):
         mu: activations per table, 1..8; divides ``lanes``.
         table: ``"full"``: all 2**mu sums; ``"half"``: those up to sign, negated by the reader; the weights
             are stored accordingly.
-        build: order of the additions that build a table, see `hwsim.table_build.build`. ``"incremental"`` has one adder,
-            and builds a step's tables while the one before is read; others build on the way in.
+        build: order of the additions that build a table, see `hwsim.table_build.build`. ``"incremental"`` has one
+            adder, and builds a step's tables while the one before is read; others build on the way in.
         readers: columns that share a row's tables; 0 for all of them.
         planes: ``"serial"``: a cycle per plane of the weights; ``"parallel"``: a read port per plane.
         entries: ``"exact"``, or ``"int8"``: rounded to 8 bits and a power of two for each table.
         plane_scales: each plane has a group scale of its own (BCQ), ``scale_bits`` wide.
         reuse: ``"rows"``: output channels with equal weights are computed once and delivered to each.
-            ``"patterns"``: in a step, columns with equal weights take one sum; there are ``sum_units`` per row that read
-            and add, one pattern after the other, and columns whose weights are all 0 take none.
+            ``"patterns"``: in a step, columns with equal weights take one sum; ``sum_units`` per row read and add,
+            one pattern after the other, and columns whose weights are all 0 take none.
         sum_units: what reads a row's tables with ``reuse="patterns"``.
     """
 
@@ -161,7 +160,9 @@ class Lut(IntegerDatapath):
             return sign_planes(w, self.plane_scales)
         except FormatError as error:
             own = w.plane_weights is not None
-            remedy = "use plane_scales=True" if own else "use a format with bit planes (hwsim formats), or mac, bit_serial"
+            remedy = (
+                "use plane_scales=True" if own else "use a format with bit planes (hwsim formats), or mac, bit_serial"
+            )
             raise FormatError(f"{self.name()} cannot take format {w.format!r}: {error}; {remedy}") from None
 
     def _check_values(self, w: Operand) -> None:
@@ -245,7 +246,7 @@ class Lut(IntegerDatapath):
 
     def channels(self, w: Operand, array: Array) -> list[np.ndarray]:
         """See `IntegerDatapath.channels`. No column is missing: those left over repeat the last channel."""
-        order = distinct_rows(w) if self.reuse == "rows" else [np.array([n]) for n in range(w.n)]
+        order = repetition.distinct_rows(w) if self.reuse == "rows" else [np.array([n]) for n in range(w.n)]
         tiles = []
         for low in range(0, len(order), array.cols):
             chosen = order[low : low + array.cols]
@@ -266,7 +267,7 @@ class Lut(IntegerDatapath):
             return Stats(values=self._shared_stats(w, array, count))
         passes, computed = [1] * -(-w.n // array.cols), w.n
         if self.reuse == "rows":
-            order = distinct_rows(w)
+            order = repetition.distinct_rows(w)
             passes, computed = [len(order[low]) for low in range(0, len(order), array.cols)], len(order)
         each = [value for tile in passes for value in (tile, rounds)]
         return Stats(values=np.array([count, computed, computed * tables, computed * rounds, *each], dtype=np.int64))
@@ -274,22 +275,15 @@ class Lut(IntegerDatapath):
     def _shared_stats(self, w: Operand, array: Array, count: int) -> np.ndarray:
         """A pattern is read once per tile and step; columns of zeros accumulate nothing."""
         select, distinct = self.patterns(w, array)
-        _, lengths = np.unique(self._step_of(w), return_counts=True)
+        lengths = np.bincount(repetition.step_of(w, self.lanes))
         rounds = np.maximum(-(-distinct // self.sum_units), 1).sum(axis=1)
         look_ups = int((distinct * -(-lengths // self.mu)).sum())
         each = np.stack([np.ones_like(rounds), rounds], axis=1).ravel()
         return np.array([count, w.n, look_ups, np.count_nonzero(select), *each], dtype=np.int64)
 
-    def _step_of(self, w: Operand) -> np.ndarray:
-        """int64[K]: the step of each k."""
-        k = np.arange(w.k)
-        return k // w.group_size * -(-w.group_size // self.lanes) + k % w.group_size // self.lanes
-
     def patterns(self, w: Operand, array: Array) -> tuple[np.ndarray, np.ndarray]:
-        """int32[N, steps]: each channel's pattern within its column tile, from 1, 0 for zeros; int64[tiles, steps]: how many."""
-        select = np.zeros((w.n, int(self._step_of(w)[-1]) + 1), np.int32)
-        codes = self.sign_planes(w).codes(w)
-        return select, kernels.patterns(codes, w.integers, w.group_size, self.lanes, array.cols, select)
+        """`repetition.step_patterns` of the steps and column tiles of ``array``."""
+        return repetition.step_patterns(w, self.sign_planes(w).codes(w), self.lanes, array.cols)
 
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; layout in `hwsim.kernels.lut`."""
@@ -317,18 +311,25 @@ class Lut(IntegerDatapath):
         build = self.table_build
         tables, entries = self.lanes // self.mu, len(build.entries)
         ports = tables * (self.weight_bits if self.planes == "parallel" else 1)
-        units = array.rows * (self.sum_units if self.shares_sums else array.cols)
         adders = len(build.additions) if self.build != "incremental" else 1
         banks = 2 if self.build == "incremental" else 1
-        pe = {
-            **self.pe_parameters(array),
+        reader = {
             "selected_bits": ports * (entries - 1) * self.entry_bits,
             "negated_bits": ports * self.entry_bits * (self.table == "half"),
             "adder_bits": ports * self.exact_entry_bits,
+        }
+        pe = {
+            **self.pe_parameters(array),
+            **reader,
             "addition_bits": self.exact_entry_bits,
             "read_bits": self.entry_bits * ((entries - 1).bit_length() + (self.table == "half")),
             "multipliers": self.scale_stage * (self.scales_per_group if self.planes == "parallel" else 1),
         }
+        units: tuple[Component, ...] = ()
+        if self.shares_sums:
+            units = (Component("lut.unit", array.rows * self.sum_units, reader),)
+            choices = (self.sum_units - 1) * (self.step_bits + 3)
+            pe |= {"selected_bits": choices, "negated_bits": 0, "adder_bits": 0}
         table = {
             "mu": self.mu,
             "entry_bits": self.entry_bits,
@@ -340,5 +341,6 @@ class Lut(IntegerDatapath):
         return (
             Component("lut.pe", array.rows * array.cols, pe),
             Component("lut.table", count, table),
+            *units,
             *super().components(array),
         )

@@ -77,8 +77,8 @@ def events(shape, stats, params, activation, counts, features):
 def patterns(codes, values, group_size, lanes, cols, select):
     """Numbers what the columns of each tile have in common, step by step.
 
-    ``select`` int32[N, steps] gets the number of each channel's pattern, from 1 by first appearance in its tile; 0 where
-    all ``values`` [N, K] of the step are 0. ``codes`` uint8[N, K]. Returns int64[tiles, steps]: patterns.
+    ``select`` int32[N, steps] gets the number of each channel's pattern, from 1 by first appearance in its tile; 0
+    where all ``values`` [N, K] of the step are 0. ``codes`` uint8[N, K]. Returns int64[tiles, steps]: patterns.
     """
     n, k = codes.shape
     distinct = np.zeros((tiles.ceil_div(n, cols), select.shape[1]), dtype=np.int64)
