@@ -191,7 +191,7 @@ def _on_verilator(
         array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=accumulator_rows)
     return Configuration(
         name=f"{datapath.name()}-{name}", datapath=datapath(**fields), array=array,
-        engine="verilator", quick=quick, network=name in ("network", "run-ahead", "patterns-network", "stationary-network"),
+        engine="verilator", quick=quick, network=name.endswith("network") or name == "run-ahead",
     )  # fmt: skip
 
 
