@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.integer import IntegerDatapath
 from rtl.accumulator import Accumulator
+from rtl.plane_accumulator import PlaneAccumulator
 
 
 def implementation(datapath: IntegerDatapath) -> ModuleType:
@@ -27,11 +28,15 @@ class ProcessingElement(Component):
 
     def __init__(self, datapath: IntegerDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator = Accumulator(datapath, len(self._dot.step))
+        self._accumulator: Component
+        if datapath.scales_per_group > 1:
+            self._accumulator = PlaneAccumulator(datapath, self._dot.signature.members["step"].shape)
+        else:
+            self._accumulator = Accumulator(datapath, len(self._dot.step))
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
-            {name: member for name, member in inner.items() if name not in ("step", "value")}
+            {name: member for name, member in inner.items() if name not in ("step", "value", "plane")}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
 
@@ -52,4 +57,6 @@ class ProcessingElement(Component):
             m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
             m.d.sync += shadow.eq(self.below)
+        if "plane" in accumulator.signature.members:
+            m.d.comb += accumulator.plane.eq(self.operand.turn)
         return m

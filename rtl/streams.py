@@ -33,14 +33,17 @@ def scales(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
     """One group or slice: scale and offset per column, as far as the datapath has them."""
     fields = {}
     if datapath.scale_bits:
-        fields["scale"] = data.ArrayLayout(signed(datapath.scale_bits), array.cols)
+        scale: signed | data.ArrayLayout = signed(datapath.scale_bits)
+        if datapath.scales_per_group > 1:
+            scale = data.ArrayLayout(scale, datapath.scales_per_group)
+        fields["scale"] = data.ArrayLayout(scale, array.cols)
     if datapath.offset_bits:
         fields["offset"] = data.ArrayLayout(signed(datapath.offset_bits), array.cols)
     return data.StructLayout(fields)
 
 
-def quantizers(array: Array) -> data.StructLayout:
-    """One tile: what the requantizers need, and output-stationary how many rows to drain."""
+def quantizers(datapath: IntegerDatapath, array: Array) -> data.StructLayout:
+    """One tile, or one pass of its sums: what the requantizers need, and output-stationary how many rows to drain."""
     column = data.StructLayout({"bias": signed(RESULT_BITS), "multiplier": 31, "shift": 6, "invert": 1})
     return data.StructLayout(
         {
@@ -49,6 +52,7 @@ def quantizers(array: Array) -> data.StructLayout:
             "high": signed(RESULT_BITS),
             "threshold": 1,
             **({} if array.weight_stationary else {"rows": range(array.rows + 1)}),
+            **({"last_pass": 1} if datapath.repeats_results else {}),
         }
     )
 
