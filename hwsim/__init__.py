@@ -5,6 +5,7 @@ from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.fp_mac import FpMac
 from hwsim.datapaths.lmul import LMul
+from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
@@ -23,7 +24,7 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Array", "BitSerial", "Datapath", "Design", "Dram", "FpMac", "HwsimError", "LMul", "Mac", "Network", "Node",
+    "Array", "BitSerial", "Datapath", "Design", "Dram", "FpMac", "HwsimError", "LMul", "Lut", "Mac", "Network", "Node",
     "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report",
     "run", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

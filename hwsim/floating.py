@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from hwsim import schema
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.codebook import Codebook
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Datapath, Event, Operand, Stats
+from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS
 from hwsim.kernels import floating as kernels
@@ -67,7 +68,7 @@ class Operands:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FloatDatapath(Datapath):
+class FloatDatapath(ArrayDatapath):
     """Multiplies minifloats; products are minifloats of the same format, sums float32 or fixed point.
 
     Attributes:
@@ -91,13 +92,10 @@ class FloatDatapath(Datapath):
     cycles = staticmethod(kernels.cycles)
     events = staticmethod(kernels.events)
 
-    offset_bits: ClassVar[int] = 0
-    overflow: ClassVar[Literal["wrap", "saturate"]] = "wrap"
     result_overflow: ClassVar[Literal["wrap", "saturate"]] = "saturate"
     result_bits: ClassVar[int] = RESULT_BITS
-    serial_scale: ClassVar[bool] = False
-    operand_depth: ClassVar[int] = 1
     takes_wide_sums: ClassVar[bool] = True
+    operand_kind: ClassVar[Literal["integer", "code"]] = "code"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -155,16 +153,6 @@ class FloatDatapath(Datapath):
         return self.product_bits + (self.lanes - 1).bit_length()
 
     @property
-    def group_accumulator_bits(self) -> int:
-        """Width of a group's sum: that of a tile's."""
-        return self.accumulator_bits
-
-    @property
-    def scale_stage(self) -> int:
-        """1 if a PE has the stage that applies group scales, else 0."""
-        return int(self.scale_bits > 0)
-
-    @property
     def pipeline_stages(self) -> int:
         """Registers between operands and accumulator: after the products, and after each level of the tree."""
         return 1 + (self.lanes - 1).bit_length() if self.accumulation == "float32" else 0
@@ -173,10 +161,6 @@ class FloatDatapath(Datapath):
     def scale_latency(self) -> int:
         """Cycles from a tile's last step to its sum, beyond those of an array without pipeline."""
         return self.scale_stage + self.pipeline_stages
-
-    def sync_domains(self, array: Array) -> int:
-        """All columns are at the same step."""
-        return 1
 
     def check_array(self, array: Array) -> None:
         """See `Datapath.check_array`: output-stationary only."""
@@ -213,6 +197,10 @@ class FloatDatapath(Datapath):
     def weight_exponent(self, w: Operand) -> int:
         """A weight's integer is the value of its code times this power of two: 0 if all fit as they are."""
         return _least_exponent(int(np.abs(w.codebook.integers).max()), self.kind)
+
+    def stream_weights(self, w: Operand) -> np.ndarray:
+        """See `ArrayDatapath.stream_weights`: codes."""
+        return self.codes(w)
 
     def codes(self, w: Operand) -> np.ndarray:
         """Codes [N, K] of lowered weights; FormatError unless each is a value of the format."""
@@ -333,7 +321,7 @@ class FloatDatapath(Datapath):
         out: np.ndarray, exact: bool = False,
     ) -> None:  # fmt: skip
         """Sums of trees of ``lanes`` within groups, moved to ``out`` after every ``flush`` of them."""
-        made = self.operands(x, codes, division, exact)
+        made = self.prepared(x, codes, division, exact)
         x_steps, w_steps = (
             by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
         )
@@ -347,7 +335,7 @@ class FloatDatapath(Datapath):
             out[np.abs(out) < made.negligible] = 0
 
     @abstractmethod
-    def operands(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
         """What computes sums of products of codes [M, K] and [N, K], in float64 with ``exact``."""
 
     def integers(self, sums: np.ndarray, exponent: int) -> np.ndarray:

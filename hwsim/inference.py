@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hwsim import array_datapath, exact
+from hwsim import exact
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
@@ -60,13 +60,12 @@ def _run_matmul(network: Network, node: Node, design: Design | None, inputs: lis
             raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
         datapath.check_array(here.array)
         try:
-            pairs = array_datapath.operands(datapath, operator, inputs)
-            sums = [array_datapath.sums(datapath, a, w, operator.quantizer) for a, w in pairs]
+            shift = operator.quantizer.sum_shift
+            sums = [datapath.layer_sums(a, w, shift) for a, w in datapath.pairs(operator, inputs)]
         except FormatError as error:
             raise FormatError(f"layer {node.name!r}: {error}") from None
         problem = wide_sums(operator.quantizer.sum_shift, datapath)
         if problem:
             raise FormatError(f"layer {node.name!r}: {problem}")
-        joined = np.concatenate(sums, axis=operator.JOIN_AXIS)
-        y = array_datapath.results(datapath, joined, operator.quantizer)
+        y = datapath.requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer)
     return operator.fold(y, len(inputs[0]), network.shapes[node.name])

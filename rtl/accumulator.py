@@ -5,7 +5,6 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.array_datapath import ArrayDatapath
-from hwsim.integer import IntegerDatapath
 from rtl.arithmetic import overflow, tree_sum
 from rtl.serial_scale import SerialScale
 
@@ -99,7 +98,7 @@ class Accumulator(Component):
 
     def _scaled(self, m: Module, group: Value, following: Value) -> Value:
         """The complete group's sum times its scale."""
-        if isinstance(self._datapath, IntegerDatapath) and self._datapath.serial_scale:
+        if self._datapath.serial_scale:
             m.submodules.serial_scale = serial = SerialScale(self._datapath)
             m.d.comb += [
                 serial.group.eq(following),

@@ -28,11 +28,16 @@ class Control(Component):
         group_end: the group's last step ends, in all domains.
         apply, scales_valid, scales_ready: with a scale stage: the group before is scaled and added;
             handshake of the group's scales.
-        scaling, first_bit: with a serial scale: a bit of it is applied, the first one.
+        scaling, first_bit: with a serial scale: a bit of it is applied, the first one. With scales that take turns:
+            one of them.
+        scale_cycles: how many cycles the scale of the group that ends takes.
 
     Members, results:
         quantizers_valid, quantizers_ready, rows: handshake of the tile's constants, its rows.
+        last_pass: with the constants: no more follow for the same sums.
         move: the accumulators move to the shadow register.
+        again: constants are taken for sums that are there already.
+        frozen: the compute side stands still until the accumulators move.
         row_valid, row_ready, row_last: handshake of the shadow register's first row.
         shift: it is taken; the rows below move up.
     """
@@ -60,6 +65,9 @@ class Control(Component):
             "quantizers_ready": Out(1),
             "rows": In(range(array.rows + 1)),
             "move": Out(1),
+            "again": Out(1),
+            "last_pass": In(1, init=1),
+            "frozen": Out(1),
             "row_valid": Out(1),
             "row_ready": In(1),
             "row_last": Out(1),
@@ -67,7 +75,7 @@ class Control(Component):
         }
         if self._scale_stage:
             members |= {"apply": Out(1), "scales_valid": In(1), "scales_ready": Out(1)}
-            members |= {"scaling": Out(1), "first_bit": Out(1)}
+            members |= {"scaling": Out(1), "first_bit": Out(1), "scale_cycles": In(range(self._scale_latency + 1))}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -110,16 +118,16 @@ class Control(Component):
         summed, ends = self._pipelined(m)
         if self._scale_stage:
             left = Signal(range(self._scale_latency + 1))
-            ends = Signal()
+            ends, fresh = Signal(), Signal()
             if self._scale_latency > 1:
                 scale_free = left <= 1
             with m.If(self.group_end):
-                m.d.sync += [left.eq(self._scale_latency), ends.eq(self.last_in_tile[0])]
+                m.d.sync += [left.eq(self.scale_cycles), ends.eq(self.last_in_tile[0]), fresh.eq(1)]
             with m.Elif(self.scaling):
-                m.d.sync += left.eq(left - 1)
+                m.d.sync += [left.eq(left - 1), fresh.eq(0)]
             m.d.comb += [
                 self.scaling.eq((left != 0) & ~frozen),
-                self.first_bit.eq(left == self._scale_latency),
+                self.first_bit.eq(fresh),
                 self.apply.eq((left == 1) & ~frozen),
             ]
             summed = self.apply
@@ -131,16 +139,20 @@ class Control(Component):
             m.d.sync += final.eq(0)
 
         rows_left = Signal.like(self.rows)
+        more, taken = Signal(), Signal()
         m.d.comb += [
             self.row_valid.eq(rows_left != 0),
             self.row_last.eq(rows_left == 1),
             self.shift.eq(self.row_valid & self.row_ready),
-            self.quantizers_ready.eq(final & (~self.row_valid | (self.row_last & self.shift))),
-            self.move.eq(self.quantizers_ready & self.quantizers_valid),
+            self.quantizers_ready.eq((final | more) & (~self.row_valid | (self.row_last & self.shift))),
+            taken.eq(self.quantizers_ready & self.quantizers_valid),
+            self.again.eq(taken & more),
+            self.move.eq(taken & ~more),
             frozen.eq(final & ~self.move),
+            self.frozen.eq(frozen),
         ]
-        with m.If(self.move):
-            m.d.sync += rows_left.eq(self.rows)
+        with m.If(taken):
+            m.d.sync += [rows_left.eq(self.rows), more.eq(~self.last_pass)]
         with m.Elif(self.shift):
             m.d.sync += rows_left.eq(rows_left - 1)
         return frozen, scale_free

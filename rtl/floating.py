@@ -11,8 +11,6 @@ from rtl.arithmetic import overflow, tree_sum
 from rtl.float32 import SIGNIFICAND, Float32Adder
 from rtl.minifloat import to_fixed, to_float32
 
-EXPONENT = signed(10)
-"""The power of two that brings a tile's sums to integers."""
 LARGEST_SHIFT = 32
 """Upwards: more changes nothing, because every sum but 0 is saturated by then."""
 
@@ -29,14 +27,14 @@ class FloatFeeder(Component):
     Members: see `rtl.mac.Feeder`. ``register`` names the run-time field that the multipliers take.
     """
 
-    def __init__(self, datapath: FloatDatapath, array: Array, register: str, extra: dict[str, Shape]) -> None:
+    def __init__(self, datapath: FloatDatapath, array: Array, register: str, shape: Shape) -> None:
         self._register = register
         super().__init__(
             {
-                "weights": In(streams.weights(datapath, array, extra)),
+                "weights": In(streams.weights(datapath, array, {register: shape})),
                 "advance": In(1),
                 "restart": In(1),
-                "operands": Out(data.ArrayLayout(operand(datapath, extra[register]), array.cols)),
+                "operands": Out(data.ArrayLayout(operand(datapath, shape), array.cols)),
                 "last": Out(1),
             }
         )
@@ -126,7 +124,7 @@ class Normalizer(Component):
         super().__init__(
             {
                 "sum": In(signed(datapath.accumulator_bits)),
-                "exponent": In(EXPONENT),
+                "exponent": In(streams.EXPONENT),
                 "value": Out(signed(RESULT_BITS)),
             }
         )

@@ -9,6 +9,9 @@ from hwsim.minifloat import Minifloat
 from hwsim.qtensor import QTensor
 from rtl.float32 import leading_zeros, shifted_with_sticky
 from rtl.floating import FloatDot, FloatFeeder
+from rtl.operands import Broadcast as Source
+
+__all__ = ["Dot", "Feeder", "Multiplier", "Source"]
 from rtl.minifloat import significand
 
 DIVISION = unsigned(8)
@@ -67,16 +70,18 @@ class Multiplier(Component):
 class Feeder(FloatFeeder):
     """See `FloatFeeder`."""
 
-    EXTRA: dict[str, Shape] = {"division": DIVISION}
-    """Run-time fields of a weights beat beyond those of every datapath."""
+    @staticmethod
+    def fields(datapath: FpMac, array: Array) -> dict[str, Shape]:
+        """Run-time fields of a weights beat beyond those of every datapath."""
+        return {"division": DIVISION}
 
     @staticmethod
     def extra(datapath: FpMac, w: QTensor) -> dict[str, int]:
-        """What `EXTRA` holds for weights ``w``."""
+        """`fields` for weights ``w``."""
         return {"division": datapath.division(w)}
 
     def __init__(self, datapath: FpMac, array: Array) -> None:
-        super().__init__(datapath, array, "division", self.EXTRA)
+        super().__init__(datapath, array, "division", DIVISION)
 
 
 class Dot(FloatDot):

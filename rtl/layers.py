@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hwsim import array_datapath
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.design import Design
 from hwsim.inference import trace
@@ -35,7 +34,7 @@ def matmuls(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[s
         if isinstance(node.operator, MatmulOperator):
             datapath = design.layer(node.name).datapath
             assert isinstance(datapath, ArrayDatapath)
-            pairs = array_datapath.operands(datapath, node.operator, [values[name] for name in node.inputs])
+            pairs = datapath.pairs(node.operator, [values[name] for name in node.inputs])
             yield node.name, _split(node.operator, pairs, orders[node.name])
 
 

@@ -8,6 +8,9 @@ from hwsim.datapaths.lmul import LMul
 from hwsim.minifloat import Minifloat
 from hwsim.qtensor import QTensor
 from rtl.floating import FloatDot, FloatFeeder
+from rtl.operands import Broadcast as Source
+
+__all__ = ["Dot", "Feeder", "Multiplier", "Source"]
 
 OFFSET = signed(18)
 """What is subtracted from the sum of two codes: wide enough for every format."""
@@ -44,16 +47,18 @@ class Multiplier(Component):
 class Feeder(FloatFeeder):
     """See `FloatFeeder`."""
 
-    EXTRA: dict[str, Shape] = {"offset": OFFSET}
-    """Run-time fields of a weights beat beyond those of every datapath."""
+    @staticmethod
+    def fields(datapath: LMul, array: Array) -> dict[str, Shape]:
+        """Run-time fields of a weights beat beyond those of every datapath."""
+        return {"offset": OFFSET}
 
     @staticmethod
     def extra(datapath: LMul, w: QTensor) -> dict[str, int]:
-        """What `EXTRA` holds for weights ``w``."""
+        """`fields` for weights ``w``."""
         return {"offset": datapath.offset(datapath.division(w))}
 
     def __init__(self, datapath: LMul, array: Array) -> None:
-        super().__init__(datapath, array, "offset", self.EXTRA)
+        super().__init__(datapath, array, "offset", OFFSET)
 
 
 class Dot(FloatDot):

@@ -10,6 +10,7 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.floating import FloatDatapath
 from rtl.accumulator import Accumulator
 from rtl.float32 import Float32Accumulator
+from rtl.plane_accumulator import PlaneAccumulator
 
 
 def implementation(datapath: ArrayDatapath) -> ModuleType:
@@ -29,19 +30,20 @@ class ProcessingElement(Component):
 
     def __init__(self, datapath: ArrayDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator = self._sum(datapath, len(self._dot.step))
+        self._accumulator = self._sum(datapath)
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
-            {name: member for name, member in inner.items() if name not in ("step", "value")}
+            {name: member for name, member in inner.items() if name not in ("step", "value", "plane")}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
 
-    @staticmethod
-    def _sum(datapath: ArrayDatapath, step_bits: int) -> Component:
+    def _sum(self, datapath: ArrayDatapath) -> Component:
         if isinstance(datapath, FloatDatapath) and datapath.accumulation == "float32":
             return Float32Accumulator()
-        return Accumulator(datapath, step_bits)
+        if datapath.scales_per_group > 1:
+            return PlaneAccumulator(datapath, self._dot.signature.members["step"].shape)
+        return Accumulator(datapath, len(self._dot.step))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -60,4 +62,6 @@ class ProcessingElement(Component):
             m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
             m.d.sync += shadow.eq(self.below)
+        if "plane" in accumulator.signature.members:
+            m.d.comb += accumulator.plane.eq(self.operand.turn)
         return m

@@ -25,7 +25,7 @@ class Requantizer(Component):
 
     def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
         self._overflow = datapath.result_overflow
-        tile = streams.quantizers(array)
+        tile = streams.quantizers(datapath, array)
         super().__init__(
             {
                 "sum": In(signed(datapath.result_bits)),
@@ -92,7 +92,7 @@ class RequantizerRow(Component):
         row = data.StructLayout(
             {
                 "sums": data.ArrayLayout(signed(datapath.result_bits), array.cols),
-                "constants": streams.quantizers(array),
+                "constants": streams.quantizers(datapath, array),
                 "last": 1,
             }
         )

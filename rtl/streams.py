@@ -11,6 +11,8 @@ from hwsim.datapath import Array
 from hwsim.floating import FloatDatapath
 
 RESULT_BITS = 32
+EXPONENT = signed(10)
+"""The power of two that brings a tile's floating-point sums to integers."""
 Layout = data.StructLayout
 
 
@@ -33,21 +35,27 @@ def weights(datapath: ArrayDatapath, array: Array, extra: dict[str, unsigned] | 
 def _operand(datapath: ArrayDatapath, which: int) -> Shape:
     """Shape of an activation (0) or a weight (1): a signed integer, or a code."""
     bits = datapath.operand_bits[which]
-    return unsigned(bits) if isinstance(datapath, FloatDatapath) else signed(bits)
+    return signed(bits) if datapath.operand_kind == "integer" else unsigned(bits)
 
 
 def scales(datapath: ArrayDatapath, array: Array) -> data.StructLayout:
     """One group or slice: scale and offset per column, as far as the datapath has them."""
     fields = {}
     if datapath.scale_bits:
-        fields["scale"] = data.ArrayLayout(signed(datapath.scale_bits), array.cols)
+        scale: signed | data.ArrayLayout = signed(datapath.scale_bits)
+        if datapath.scales_per_group > 1:
+            scale = data.ArrayLayout(scale, datapath.scales_per_group)
+        fields["scale"] = data.ArrayLayout(scale, array.cols)
     if datapath.offset_bits:
         fields["offset"] = data.ArrayLayout(signed(datapath.offset_bits), array.cols)
     return data.StructLayout(fields)
 
 
-def quantizers(array: Array, extra: dict[str, Shape] | None = None) -> data.StructLayout:
-    """One tile: what the requantizers need, and output-stationary how many rows to drain; ``extra`` fields."""
+def quantizers(datapath: ArrayDatapath, array: Array) -> data.StructLayout:
+    """One tile, or one pass of its sums: what the requantizers need, and output-stationary how many rows to drain.
+
+    ``exponent`` brings floating-point sums to integers.
+    """
     column = data.StructLayout({"bias": signed(RESULT_BITS), "multiplier": 31, "shift": 6, "invert": 1})
     return data.StructLayout(
         {
@@ -56,7 +64,8 @@ def quantizers(array: Array, extra: dict[str, Shape] | None = None) -> data.Stru
             "high": signed(RESULT_BITS),
             "threshold": 1,
             **({} if array.weight_stationary else {"rows": range(array.rows + 1)}),
-            **(extra or {}),
+            **({"last_pass": 1} if datapath.repeats_results else {}),
+            **({"exponent": EXPONENT} if isinstance(datapath, FloatDatapath) else {}),
         }
     )
 

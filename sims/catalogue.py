@@ -16,16 +16,18 @@ from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.fp_mac import FpMac
 from hwsim.datapaths.lmul import LMul
+from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.mac import Mac
 from hwsim.floating import FloatDatapath
 from hwsim.integer import IntegerDatapath
+from hwsim.table_build import ORDERS
 from hwsim.terms import SCHEMES
 from rtl.harness import Job
 from rtl.stimuli import stimuli
 from sims import networks
 from sims.workloads import KINDS, random_matmul
 
-DRAWN = {"mac": 17, "bit_serial": 30}
+DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
 FLOATING_DRAWN = 9
 """The same, per floating-point datapath."""
@@ -69,7 +71,7 @@ class Configuration:
 
 def catalogue() -> list[Configuration]:
     """Every configuration, those of one datapath together."""
-    return [*_mac(), *_bit_serial(), *_floating("lmul", LMul), *_floating("fp_mac", FpMac)]
+    return [*_mac(), *_bit_serial(), *_lut(), *_floating("lmul", LMul), *_floating("fp_mac", FpMac)]
 
 
 def find(name: str) -> Configuration:
@@ -148,6 +150,43 @@ def _draw_lock_step(draw: random.Random, fields: dict[str, Any]) -> dict[str, An
     return _draw_bit_serial(draw, fields) | {"fifo_depth": 1, "dequantization": "parallel"}
 
 
+def _lut() -> Iterator[Configuration]:
+    on_verilator = functools.partial(_on_verilator, Lut)
+    yield on_verilator("network", 8, 8, quick=True, lanes=8, reuse="rows")
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, mu=5, **SATURATING)
+    yield on_verilator("plane-scales", 4, 6, quick=True, lanes=8, readers=3, plane_scales=True, offset_bits=8)
+    yield on_verilator("patterns-network", 8, 8, quick=True, lanes=8, reuse="patterns", sum_units=4)
+    yield on_verilator("single", 1, 1, lanes=1, mu=1, weight_bits=1, build="naive")
+    yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, planes="parallel", readers=4)
+    yield on_verilator("tall", 16, 2, lanes=4, mu=2, weight_bits=2, table="full", reuse="rows")
+    yield on_verilator("wide", 2, 16, quick=True, lanes=8, build="incremental", readers=16, entries="int8")
+    yield on_verilator("deep", 4, 4, lanes=30, mu=5, weight_bits=2, build="two_level")
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS | {"lanes": 6, "mu": 3})
+    yield on_verilator("large", 8, 16, lanes=16, weight_bits=3, readers=8, planes="parallel", plane_scales=True)
+    yield from _drawn(Lut, _draw_lut)
+
+
+def _draw_lut(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """Values of the parameters that only `Lut` has; lanes are a multiple of mu."""
+    mu = draw.randint(1, 5)
+    chosen = {
+        "mu": mu,
+        "lanes": mu * draw.randint(1, 3),
+        "weight_bits": draw.randint(1, 4),
+        "table": draw.choice(("half", "half", "full")),
+        "build": draw.choice(ORDERS),
+        "planes": draw.choice(("serial", "serial", "parallel")),
+        "entries": draw.choice(("exact", "exact", "int8")),
+        "plane_scales": fields["scale_bits"] > 0 and draw.random() < 0.4,
+        "reuse": draw.choice(("none", "rows")),
+        "readers": draw.choice((0, 1, 2)),
+    }
+    if draw.random() < 0.3:
+        chosen |= {"reuse": "patterns", "sum_units": draw.randint(1, 3), "build": draw.choice(ORDERS[:3])}
+        chosen |= {"readers": 0, "plane_scales": False, "entries": "exact"}
+    return chosen
+
+
 def _on_verilator(
     datapath: type[IntegerDatapath], name: str, rows: int, cols: int, accumulator_rows: int = 0, *,
     quick: bool = False, **fields: object,
@@ -158,7 +197,7 @@ def _on_verilator(
         array = dataclasses.replace(array, dataflow="weight_stationary", accumulator_rows=accumulator_rows)
     return Configuration(
         name=f"{datapath.name()}-{name}", datapath=datapath(**fields), array=array,
-        engine="verilator", quick=quick, network=name in ("network", "run-ahead", "stationary-network"),
+        engine="verilator", quick=quick, network=name.endswith("network") or name == "run-ahead",
     )  # fmt: skip
 
 
@@ -194,6 +233,8 @@ def _drawn(
         }
         fields |= more(draw, fields)
         array = Array(rows=draw.randint(1, 4), cols=draw.randint(1, 4))
+        if fields.get("readers"):
+            array = dataclasses.replace(array, cols=fields["readers"] * draw.randint(1, 2))
         kind = "drawn"
         if stationary:
             kind = "stationary-drawn"

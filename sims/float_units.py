@@ -12,9 +12,10 @@ from hwsim.minifloat import Minifloat, named
 from rtl import beats, fp_mac, lmul, minifloat
 from rtl.array import RESULTS
 from rtl.float32 import Float32Adder
-from rtl.floating import EXPONENT, Normalizer
+from rtl.floating import Normalizer
 from rtl.harness import Job
 from rtl.stimuli import Stimuli
+from rtl.streams import EXPONENT
 
 FORMATS = {name: named(name) for name in ("e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bf16", "fp16", "e3m0", "e6m5")}
 FIXED_BITS = 48

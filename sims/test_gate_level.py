@@ -19,10 +19,11 @@ PES = {
     "mac": Mac(**SMALL, scale_bits=0),
     "bit_serial": BitSerial(**SMALL, scale_bits=3, group_accumulator_bits=8, skip="zero"),
 }
-RESET_FLOPS = """module flops (clk, d, r, s, q); input clk, d, r, s; output [1:0] q; wire [1:0] q; wire n;
+RESET_FLOPS = """module flops (clk, d, r, s, q); input clk, d, r, s; output [1:0] q; wire [1:0] q; wire n, c;
   DFFRE a (.D(d), .CK(clk), .RN(r), .E(s), .Q(q[0]));
   XOR2 x (.A(q[0]), .B(s), .Y(n));
-  DFFRE b (.D(n), .CK(clk), .RN(n), .E(d), .Q(q[1]));
+  XOR2 y (.A(r), .B(s), .Y(c));
+  DFFRE b (.D(n), .CK(clk), .RN(c), .E(d), .Q(q[1]));
 endmodule
 """
 WARM_UP = 2

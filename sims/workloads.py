@@ -1,13 +1,16 @@
 """Random matmuls that a configuration can take, each kind after one corner of the array."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array
+from hwsim.datapaths.lut import Lut
 from hwsim.errors import FormatError
 from hwsim.floating import FloatDatapath
 from hwsim.formats import quantize
@@ -122,6 +125,8 @@ def random_matmul(kind: str, datapath: ArrayDatapath, array: Array, seed: int) -
             w = _codes(rng, datapath, shape, limit, draw_weights)
         elif draw_weights is _normal:
             w = _quantized(rng, datapath, shape)
+        elif isinstance(datapath, Lut):
+            w = _sign_planes(rng, datapath, shape, limit, draw_weights)
         else:
             w = _weights(rng, datapath, shape, limit, draw_weights)
         try:
@@ -143,6 +148,54 @@ def random_matmul(kind: str, datapath: ArrayDatapath, array: Array, seed: int) -
     )
 
 
+PLANE_ALPHABETS = ("two's complement", "signs", "bits", "ternary", "equal", "unsigned")
+
+
+def _sign_planes(rng: np.random.Generator, datapath: Lut, shape: Shape, limit: int, draw: Draw) -> QTensor:
+    """Lowered weights in planes of every kind, some of whose output channels repeat."""
+    planes = int(rng.choice([datapath.weight_bits, rng.integers(1, datapath.weight_bits + 1)]))
+    codes = draw(rng, (shape.n, shape.k), planes) & ((1 << planes) - 1)
+    groups = (shape.n, -(-shape.k // shape.group_size))
+    scale, offset = np.ones(groups, dtype=np.int32), None
+    if datapath.scale_bits:
+        scale = rng.integers(-limit, limit, groups, dtype=np.int32)
+    if datapath.offset_bits:
+        bound = min(limit, 1 << (datapath.offset_bits - 1))
+        offset = rng.integers(-bound, bound, groups, dtype=np.int32)
+    fields: dict[str, Any] = {}
+    alphabet = rng.choice(PLANE_ALPHABETS)
+    if datapath.plane_scales and rng.random() < 0.7:
+        fields = {
+            "plane_weights": rng.integers(-limit, limit, (planes, *groups), dtype=np.int32),
+            "plane_alphabet": str(rng.choice(["01", "+-1"])),
+        }
+        scale, values = np.ones(groups, dtype=np.int32), np.zeros(1)
+    elif alphabet == "unsigned":
+        values = np.arange(1 << planes)
+    elif alphabet == "bits" or planes == 1:
+        values = np.array([0, 1]) if rng.random() < 0.5 else np.array([-1, 1])
+        codes &= 1
+    elif alphabet == "signs":
+        values = 2 * np.arange(1 << planes) - (1 << planes) + 1
+    elif alphabet == "ternary":
+        values, codes = np.array([0, 1, -1]), codes % 3
+    elif alphabet == "equal":
+        values = np.bitwise_count(np.arange(1 << planes)).astype(int)
+    else:
+        values = np.arange(1 << planes)
+        values = np.where(values < 1 << (planes - 1), values, values - (1 << planes))
+    repeated = np.arange(shape.n)
+    if datapath.repeats_results:
+        repeated = rng.integers(0, max(1, shape.n // 2), shape.n)
+        fields = {key: item[:, repeated] if key == "plane_weights" else item for key, item in fields.items()}
+    bits = planes if "plane_weights" in fields else max(1, (len(values) - 1).bit_length())
+    return QTensor(
+        format="planes", shape=(shape.n, shape.k), codes=codes[repeated].astype(np.uint8),
+        codebook=Codebook.of(values, bits), group_size=shape.group_size, scale=scale[repeated],
+        offset=None if offset is None else offset[repeated], channel_scale=np.ones(shape.n, dtype=np.float32), **fields,
+    )  # fmt: skip
+
+
 FORMATS = {
     "int4": True, "bitmod_fp3": True, "bitmod_fp4": True, "ant_flint4": True, "bitnet158": False, "binary": False,
     "denseshift": True, "pot": True, "lognet": False, "mxfp4": True, "mxfp6_e2m3": True, "fp6_e3m2": True,
@@ -158,9 +211,11 @@ def _quantized(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape
         group_size = shape.group_size if datapath.scale_bits >= 8 else shape.k
         grouped = {"group_size": group_size, "pad": True} if FORMATS[name] else {}
         w = lower(quantize(values, name, **grouped))
-        scales_fit = datapath.scale_bits >= 8 or (w.scale == 1).all()
-        if w.integer_bits <= datapath.weight_bits and scales_fit and w.offset is None:
+        with contextlib.suppress(FormatError):
+            dataclasses.replace(datapath, overflow="saturate").supports(w)
             return w
+    if isinstance(datapath, Lut):
+        return _sign_planes(rng, datapath, shape, 1, _uniform)
     return _weights(rng, datapath, shape, 1, _small)
 
 

@@ -15,12 +15,20 @@ def value(netlist: Netlist, function: int, values: dict[int, int]) -> int:
     return (int(netlist.table_words[netlist.table_start[function] + row // 64]) >> (row % 64)) & 1
 
 
+def _held(netlist: Netlist, f: int, values: dict[int, int]) -> int | None:
+    """What clear and preset hold a flip-flop at; None if they do not."""
+    clear = netlist.flop_clear[f] != ABSENT and value(netlist, netlist.flop_clear[f], values)
+    preset = netlist.flop_preset[f] != ABSENT and value(netlist, netlist.flop_preset[f], values)
+    if clear or preset:
+        return max(0, int(netlist.flop_both[f])) if clear and preset else int(preset)
+    return None
+
+
 def _asynchronous(netlist: Netlist, values: dict[int, int]) -> None:
     for f, state in enumerate(netlist.flop_state):
-        clear = netlist.flop_clear[f] != ABSENT and value(netlist, netlist.flop_clear[f], values)
-        preset = netlist.flop_preset[f] != ABSENT and value(netlist, netlist.flop_preset[f], values)
-        if clear or preset:
-            values[int(state)] = max(0, int(netlist.flop_both[f])) if clear and preset else int(preset)
+        held = _held(netlist, f, values)
+        if held is not None:
+            values[int(state)] = held
 
 
 def _settle(netlist: Netlist, values: dict[int, int]) -> None:
@@ -41,7 +49,8 @@ def _sources(netlist: Netlist, values: dict[int, int], bits: np.ndarray, clock: 
     result = {int(net): int(bit) for net, bit in zip(netlist.inputs, bits, strict=True)}
     if clock:
         for f, state in enumerate(netlist.flop_state):
-            result[int(state)] = value(netlist, netlist.flop_next[f], values)
+            held = _held(netlist, f, values)
+            result[int(state)] = value(netlist, netlist.flop_next[f], values) if held is None else held
     return result
 
 

@@ -163,6 +163,15 @@ def test_booth_int8_has_four_terms_and_three_on_average():
     assert counts.mean() == 3.0  # radix-4 Booth over all int8 codes
 
 
+def test_bitmod_fp3_takes_two_terms_only_for_its_special_values():
+    w = lower(quantize(np.random.default_rng(3).standard_normal((6, 256)), "bitmod_fp3"))
+    counts = terms.count(w.integers, w.integer_bits, "naf")
+    special = np.isin(np.abs(w.integers), [3, 6])
+    assert special.any()
+    assert (counts == np.where(special, 2, w.integers != 0)).all()
+    assert terms.per_step(w, "naf") == 2
+
+
 @pytest.mark.parametrize("skip", ["none", "zero"])
 @pytest.mark.parametrize("scheme", terms.SCHEMES)
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from hwsim import array_datapath, mapping
+from hwsim import mapping
 from hwsim.floating import FloatDatapath
 from hwsim.requantization import requantize
 from rtl import beats, stimuli
@@ -79,10 +79,10 @@ def check_floating(datapath, x, w, quantizer) -> None:
     exact = [[Fraction(each.item()) for each in row] for row in datapath.matmul(codes, w)]
     np.testing.assert_array_equal(np.array(exact), sums)
     whole = [[naive_floating.integer(each, exponent) for each in row] for row in sums]
-    ours = array_datapath.sums(datapath, x, w, quantizer)
+    ours = datapath.layer_sums(x, w, quantizer.sum_shift)
     np.testing.assert_array_equal(ours, whole)
     expected = [[naive.requantize(acc, quantizer, n, "saturate") for n, acc in enumerate(row)] for row in whole]
-    np.testing.assert_array_equal(array_datapath.results(datapath, ours, quantizer), expected)
+    np.testing.assert_array_equal(datapath.requantize(ours, quantizer), expected)
 
 
 @pytest.mark.parametrize("configuration", catalogue(), ids=lambda each: each.name)

@@ -27,8 +27,8 @@ class FpMac(FloatDatapath):
         values = kernels.products(*flat, self._constants(division))
         return self.kind.encode(values, signed_zero=False).reshape(x.shape)
 
-    def operands(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
-        """See `FloatDatapath.operands`: the values."""
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+        """See `FloatDatapath.prepared`: the values."""
         table = self.kind.values.astype(np.float32)
         zero = np.float32(0)
         return Operands(

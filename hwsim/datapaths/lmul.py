@@ -47,8 +47,8 @@ class LMul(FloatDatapath):
         codes = kernels.products(*flat, self.layout, self.offset(division))
         return codes.astype(np.uint8 if self.kind.bits <= 8 else np.uint16).reshape(pair[0].shape)
 
-    def operands(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
-        """See `FloatDatapath.operands`, by the fastest product that is right for these codes."""
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+        """See `FloatDatapath.prepared`, by the fastest product that is right for these codes."""
         kind = self.kind
         assert kind.bias is not None
         place = 23 - kind.mantissa_bits

@@ -45,6 +45,13 @@ def _evaluate(selections, values, start, stop):
 
 
 @jit()
+def _overridden(flops, f, values, w, state):
+    """Word ``w`` of flip-flop ``f``'s ``state``, where clear and preset let it be."""
+    clear, preset = values[flops[f, 2], w], values[flops[f, 3], w]
+    return (state & ~clear) | (preset & (~clear | values[flops[f, 4], w]))
+
+
+@jit()
 def settle(selections, parts, flops, values):
     """Combinational values and what the flip-flops will take; asynchronous set and reset act at once.
 
@@ -58,10 +65,9 @@ def settle(selections, parts, flops, values):
         changed = False
         if parts[1] > parts[0]:
             for f in range(flops.shape[0]):
-                state, clear, preset = flops[f, 0], flops[f, 2], flops[f, 3]
+                state = flops[f, 0]
                 for w in range(WORDS):
-                    one = values[preset, w] & (~values[clear, w] | values[flops[f, 4], w])
-                    new = (values[state, w] & ~values[clear, w]) | one
+                    new = _overridden(flops, f, values, w, values[state, w])
                     if new != values[state, w]:
                         values[state, w] = new
                         changed = True
@@ -73,10 +79,10 @@ def settle(selections, parts, flops, values):
 
 @jit()
 def _clock(flops, values):
-    """A rising edge: every flip-flop takes its next state."""
+    """A rising edge: every flip-flop takes its next state, unless clear or preset hold it."""
     for f in range(flops.shape[0]):
         for w in range(WORDS):
-            values[flops[f, 0], w] = values[flops[f, 1], w]
+            values[flops[f, 0], w] = _overridden(flops, f, values, w, values[flops[f, 1], w])
 
 
 @jit(parallel=True)

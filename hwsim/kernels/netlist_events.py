@@ -105,21 +105,27 @@ def _propagate(functions, gate_net, sinks, values, toggles, add, scratch, count)
 
 
 @jit()
+def _overridden(functions, flops, f, values, state):
+    """Flip-flop ``f``'s ``state``, where clear and preset let it be."""
+    fanin_start, fanin, table_start, tables = functions
+    clear = preset = 0
+    if flops[f, 2] != ABSENT:
+        clear = _function(flops[f, 2], fanin_start, fanin, table_start, tables, values)
+    if flops[f, 3] != ABSENT:
+        preset = _function(flops[f, 3], fanin_start, fanin, table_start, tables, values)
+    if clear or preset:
+        return preset if clear != preset else max(0, flops[f, 4])
+    return state
+
+
+@jit()
 def _asynchronous(functions, flops, values, toggles, add, sinks, scratch, count):
     """Sets and clears flip-flops; returns the number of touched gates."""
-    fanin_start, fanin, table_start, tables = functions
     sink_start, sink_gate, sink_delay = sinks
     for f in range(flops.shape[0]):
-        clear = preset = 0
-        if flops[f, 2] != ABSENT:
-            clear = _function(flops[f, 2], fanin_start, fanin, table_start, tables, values)
-        if flops[f, 3] != ABSENT:
-            preset = _function(flops[f, 3], fanin_start, fanin, table_start, tables, values)
-        if clear or preset:
-            value = preset if clear != preset else max(0, flops[f, 4])
-            if values[flops[f, 0]] != value:
-                toggles[flops[f, 0]] += add
-                count = _change(flops[f, 0], values, sink_start, sink_gate, sink_delay, scratch[3], scratch[4], count)
+        if values[flops[f, 0]] != _overridden(functions, flops, f, values, values[flops[f, 0]]):
+            toggles[flops[f, 0]] += add
+            count = _change(flops[f, 0], values, sink_start, sink_gate, sink_delay, scratch[3], scratch[4], count)
     return count
 
 
@@ -155,7 +161,8 @@ def count(functions, gate_net, sinks, flops, settled, inputs, stimulus, counted,
                 touched = 0
                 if t:
                     for f in range(flops.shape[0]):
-                        following[f] = _function(flops[f, 1], fanin_start, fanin, table_start, tables, values)
+                        taken = _function(flops[f, 1], fanin_start, fanin, table_start, tables, values)
+                        following[f] = _overridden(functions, flops, f, values, taken)
                     for f in range(flops.shape[0]):
                         if values[flops[f, 0]] != following[f]:
                             toggles[word, flops[f, 0]] += add

@@ -94,10 +94,10 @@ class _Products(TorchFunctionMode):
         a, b = (each.detach().to(torch.float64).cpu().numpy() for each in (x, w))
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise FormatError(f"{self._name}: an operand holds NaN or infinity")
-        assert isinstance(datapath, ArrayDatapath)
         if isinstance(datapath, FloatDatapath):
             y = _floating(datapath, a, b, static)
         else:
+            assert isinstance(datapath, IntegerDatapath)
             y = _integer(datapath, a, b, self._weights if static else None, static)
         return torch.from_numpy(y / self._gain).to(device=x.device, dtype=x.dtype)
 
