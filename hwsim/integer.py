@@ -67,13 +67,16 @@ class IntegerDatapath(Datapath):
     """Narrowest weight operand of the datapath."""
     MAX_WEIGHT_BITS: ClassVar[int] = 8
     """Widest weight operand of the datapath."""
+    MAX_SCALE_BITS: ClassVar[int] = 16
+    """Widest group scale of the datapath."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
         schema.check_range(self, self.MIN_WEIGHT_BITS, self.MAX_WEIGHT_BITS, "weight_bits")
         schema.check_range(self, 2, 16, "activation_bits")
-        schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
+        schema.check_range(self, 0, self.MAX_SCALE_BITS, "scale_bits")
+        schema.check_range(self, 0, 16, "offset_bits")
         schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")
 
     @property
@@ -94,6 +97,16 @@ class IntegerDatapath(Datapath):
     @property
     def shares_sums(self) -> bool:
         """Whether the columns of a row take the sums of steps from units that they share."""
+        return False
+
+    @property
+    def scatters(self) -> bool:
+        """Whether the operand of a cycle tells which of a PE's group sums is added to."""
+        return False
+
+    @property
+    def loads_tables(self) -> bool:
+        """Whether the array holds tables that are loaded with the first step of a group."""
         return False
 
     @property
@@ -229,8 +242,12 @@ class IntegerDatapath(Datapath):
         check_activations(x, w.k, self.activation_bits, self.name())
         if all(needed <= getattr(self, name) for name, _, needed in self._widths_needed(w)):
             return _exact_matmul(x, w, self.activation_bits)
+        return self._saturating_matmul(np.ascontiguousarray(x, dtype=np.int32), w)
+
+    def _saturating_matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
+        """`matmul` of sums that may saturate, each addition in its order."""
         return accumulate.saturating_matmul(
-            np.ascontiguousarray(x, dtype=np.int32),
+            x,
             w.integers.astype(np.int32),
             w.scale,
             _offset(w),

@@ -81,7 +81,7 @@ class PeArray(Component):
             control.last_in_tile.eq(queue.last_in_tile),
         ]
         if self._datapath.scales_in_turn:
-            m.d.comb += control.scale_cycles.eq(queue.weights.planes)
+            m.d.comb += control.scale_cycles.eq(feeder.turns)
         elif self._datapath.scale_stage:
             m.d.comb += control.scale_cycles.eq(self._datapath.scale_latency)
         source = implementation(self._datapath).Source(
@@ -171,7 +171,7 @@ class PeArray(Component):
         if self._datapath.serial_scale:
             shared += ["group_end", "first_bit", "scaling"]
         elif self._datapath.scales_in_turn:
-            shared += ["first_bit", "scaling"]
+            shared += ["first_bit", "scaling", *(["group_end"] if self._datapath.scatters else [])]
         domains = len(control.add)
         columns = [
             {name: getattr(control, name) for name in shared}

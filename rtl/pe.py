@@ -8,12 +8,27 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.integer import IntegerDatapath
 from rtl.accumulator import Accumulator
-from rtl.plane_accumulator import PlaneAccumulator
+from rtl.bucket_accumulator import BucketAccumulator
+from rtl.plane_accumulator import PlanesAtOnce, PlanesInTurn
+
+CHOICES = {"plane": "turn", "bucket": "bucket", "first": "first"}
+"""Inputs of an accumulator that are fields of the datapath's operand, and which ones."""
 
 
 def implementation(datapath: IntegerDatapath) -> ModuleType:
     """The module of this package that has the datapath's ``Feeder`` and ``Dot``."""
     return importlib.import_module(f"rtl.{datapath.name()}")
+
+
+def _accumulator(datapath: IntegerDatapath, step: Signal) -> Component:
+    """What adds the steps up: one sum, one for each of several scales, or one for each code."""
+    if datapath.scales_per_group == 1:
+        return Accumulator(datapath, len(step))
+    if datapath.scatters:
+        return BucketAccumulator(datapath, step.shape())
+    if datapath.scales_in_turn:
+        return PlanesInTurn(datapath, step.shape())
+    return PlanesAtOnce(datapath, step.shape())
 
 
 class ProcessingElement(Component):
@@ -28,15 +43,11 @@ class ProcessingElement(Component):
 
     def __init__(self, datapath: IntegerDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator: Component
-        if datapath.scales_per_group > 1:
-            self._accumulator = PlaneAccumulator(datapath, self._dot.signature.members["step"].shape)
-        else:
-            self._accumulator = Accumulator(datapath, len(self._dot.step))
+        self._accumulator = _accumulator(datapath, self._dot.step)
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
-            {name: member for name, member in inner.items() if name not in ("step", "value", "plane")}
+            {name: member for name, member in inner.items() if name not in ("step", "value", *CHOICES)}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
 
@@ -57,6 +68,7 @@ class ProcessingElement(Component):
             m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
             m.d.sync += shadow.eq(self.below)
-        if "plane" in accumulator.signature.members:
-            m.d.comb += accumulator.plane.eq(self.operand.turn)
+        for name, field in CHOICES.items():
+            if name in accumulator.signature.members:
+                m.d.comb += getattr(accumulator, name).eq(self.operand[field])
         return m

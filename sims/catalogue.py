@@ -14,6 +14,7 @@ from typing import Any, Literal
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
 from hwsim.datapaths.mac import Mac
 from hwsim.integer import IntegerDatapath
 from hwsim.table_build import ORDERS
@@ -23,7 +24,7 @@ from rtl.stimuli import stimuli
 from sims import networks
 from sims.workloads import KINDS, random_matmul
 
-DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28}
+DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28, "lut_buckets": 20}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
 STATIONARY_DRAWN = 8
 """The same, weight-stationary."""
@@ -65,7 +66,7 @@ class Configuration:
 
 def catalogue() -> list[Configuration]:
     """Every configuration, those of one datapath together."""
-    return [*_mac(), *_bit_serial(), *_lut()]
+    return [*_mac(), *_bit_serial(), *_lut(), *_lut_buckets()]
 
 
 def find(name: str) -> Configuration:
@@ -179,6 +180,29 @@ def _draw_lut(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
         chosen |= {"reuse": "patterns", "sum_units": draw.randint(1, 3), "build": draw.choice(ORDERS[:3])}
         chosen |= {"readers": 0, "plane_scales": False, "entries": "exact"}
     return chosen
+
+
+def _lut_buckets() -> Iterator[Configuration]:
+    on_verilator = functools.partial(_on_verilator, LutBuckets)
+    yield on_verilator("network", 8, 8, quick=True, lanes=8)
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, weight_bits=3, **SATURATING)
+    yield on_verilator("parallel", 4, 6, quick=True, lanes=4, weight_bits=3, adders="parallel", offset_bits=8)
+    yield on_verilator("single", 1, 1, lanes=1, weight_bits=1)
+    yield on_verilator("one-lane", 8, 8, lanes=1, weight_bits=3)
+    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=2, adders="parallel")
+    yield on_verilator("wide", 2, 16, lanes=4, activation_bits=4, adders="parallel", weight_bits=1)
+    yield on_verilator("deep", 4, 4, lanes=30, weight_bits=2)
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS | {"scale_bits": 24, "weight_bits": 5})
+    yield from _drawn(LutBuckets, _draw_lut_buckets)
+
+
+def _draw_lut_buckets(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """Values of the parameters that only `LutBuckets` has, and of those whose range is another."""
+    return {
+        "weight_bits": draw.randint(1, 4),
+        "scale_bits": draw.choice((4, 8, 16, 20)),
+        "adders": draw.choice(("serial", "serial", "parallel")),
+    }
 
 
 def _on_verilator(

@@ -10,6 +10,7 @@ import numpy as np
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array
 from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
 from hwsim.errors import FormatError
 from hwsim.formats import quantize
 from hwsim.integer import IntegerDatapath
@@ -123,6 +124,8 @@ def random_matmul(kind: str, datapath: IntegerDatapath, array: Array, seed: int)
             w = _quantized(rng, datapath, shape)
         elif isinstance(datapath, Lut):
             w = _sign_planes(rng, datapath, shape, limit, draw_weights)
+        elif isinstance(datapath, LutBuckets):
+            w = _codebooks(rng, datapath, shape, limit, draw_weights)
         else:
             w = _weights(rng, datapath, shape, limit, draw_weights)
         try:
@@ -188,10 +191,32 @@ def _sign_planes(rng: np.random.Generator, datapath: Lut, shape: Shape, limit: i
     )  # fmt: skip
 
 
+def _codebooks(rng: np.random.Generator, datapath: LutBuckets, shape: Shape, limit: int, draw: Draw) -> QTensor:
+    """Lowered codes with one codebook, one for each channel, or one for each group of each channel."""
+    entries = int(rng.choice([1 << datapath.weight_bits, rng.integers(1, (1 << datapath.weight_bits) + 1)]))
+    groups = (shape.n, -(-shape.k // shape.group_size))
+    tables = int(rng.integers(1, 5))
+    select = rng.integers(0, tables, (groups[0], rng.choice([1, groups[1]]))).astype(np.uint16)
+    bound = max(1, int(limit**0.5))
+    values = rng.integers(-bound, bound + 1, (tables, entries))
+    values[0, 0] = 1  # the unit
+    offset = None
+    if datapath.offset_bits:
+        most = min(limit, 1 << (datapath.offset_bits - 1))
+        offset = rng.integers(-most, most, groups, dtype=np.int32)
+    return QTensor(
+        format="codebook", shape=(shape.n, shape.k), select=None if tables == 1 else select,
+        codes=(draw(rng, (shape.n, shape.k), datapath.weight_bits + 1) % entries).astype(np.uint8),
+        codebook=Codebook.of(values, max(1, (entries - 1).bit_length())),
+        group_size=shape.group_size, scale=rng.integers(-bound, bound + 1, groups, dtype=np.int32), offset=offset,
+        channel_scale=np.ones(shape.n, dtype=np.float32),
+    )  # fmt: skip
+
+
 FORMATS = {
     "int4": True, "bitmod_fp3": True, "bitmod_fp4": True, "ant_flint4": True, "bitnet158": False, "binary": False,
     "denseshift": True, "pot": True, "lognet": False, "mxfp4": True, "mxfp6_e2m3": True, "fp6_e3m2": True,
-    "fp8_e4m3": True, "mxint8": True,
+    "fp8_e4m3": True, "mxint8": True, "ant": False, "squeezellm": False,
 }  # fmt: skip
 """Formats whose codebooks have exact terms, and whether they take a group size."""
 
@@ -208,6 +233,8 @@ def _quantized(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape
             return w
     if isinstance(datapath, Lut):
         return _sign_planes(rng, datapath, shape, 1, _uniform)
+    if isinstance(datapath, LutBuckets):
+        return _codebooks(rng, datapath, shape, 4, _uniform)
     return _weights(rng, datapath, shape, 1, _small)
 
 
