@@ -13,9 +13,9 @@ from hwsim.errors import DesignError, FormatError
 from hwsim.qtensor import QTensor
 
 CODEBOOK_FORMATS = {
-    "ant": {}, "ant_flint4": {}, "squeezellm": {}, "bitmod_fp4": {"group_size": 8}, "bitmod_fp3": {"group_size": 20}, "denseshift": {},
-    "mxfp4": {"group_size": 8}, "nvfp4": {"pad": True}, "pot": {}, "luq": {}, "int4": {"group_size": 12, "pad": True},
-    "bitnet158": {}, "binary": {}, "plum": {}, "tbn": {"p": 4}, "abq": {},
+    "ant": {}, "ant_flint4": {}, "squeezellm": {}, "bitmod_fp4": {"group_size": 8}, "bitmod_fp3": {"group_size": 20},
+    "denseshift": {}, "mxfp4": {"group_size": 8}, "nvfp4": {"pad": True}, "pot": {}, "luq": {}, "binary": {},
+    "int4": {"group_size": 12, "pad": True}, "bitnet158": {}, "plum": {}, "tbn": {"p": 4}, "abq": {},
 }  # fmt: skip
 """Formats with one codebook entry per weight of at most 4 bits, and their parameters."""
 
