@@ -5,6 +5,7 @@ from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
@@ -23,7 +24,7 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Lut", "LutBuckets", "Mac", "Network",
-    "Node", "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize",
-    "report", "run", "simulate", "sweep", "transport", "workloads",
+    "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Lut", "LutBuckets", "LutProducts", "Mac",
+    "Network", "Node", "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto",
+    "quantize", "report", "run", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

@@ -63,7 +63,7 @@ class Source(SumTables):
                 inputs = {
                     **super().inputs(row, 0), "operand": operand, "advance": feeder.advance, "last": feeder.last
                 }  # fmt: skip
-                unit = place(m, platform, f"unit_{row}_{i}", LookUp, (datapath,), inputs)
+                unit = place(m, platform, f"unit_{row}_{i}", LookUp, (datapath,), inputs, datapath.planes == "serial")
                 m.d.comb += sums[i].eq(unit.step)
             self._units.append(sums)
 
