@@ -8,10 +8,12 @@ from hwsim.datapaths.fp_mac import FpMac
 from hwsim.minifloat import Minifloat
 from hwsim.qtensor import QTensor
 from rtl.float32 import leading_zeros, shifted_with_sticky
-from rtl.floating import FloatDot, FloatFeeder
+from rtl.floating import FloatDot, FloatFeeder, shares
 from rtl.operands import Broadcast as Source
 
 __all__ = ["Dot", "Feeder", "Multiplier", "Source"]
+
+SHARES = shares("fp_mac")
 from rtl.minifloat import significand
 
 DIVISION = unsigned(8)
