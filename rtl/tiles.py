@@ -31,7 +31,8 @@ def of_networks(datapath: ArrayDatapath, array: Array, names: Sequence[str], see
 def of_network(datapath: ArrayDatapath, array: Array, network: Network, seed: int) -> list[Matmul]:
     """`PIECES` of each layer's matmuls on held-out images, drawn from ``seed``."""
     rng = np.random.default_rng(seed)
-    wide = dataclasses.replace(datapath, activation_bits=max(NETWORK_BITS, datapath.activation_bits))
+    bits = max(NETWORK_BITS, datapath.activation_bits)
+    wide = dataclasses.replace(datapath, activation_bits=bits)  # type: ignore[call-arg]
     design = Design(datapath=wide, array=array)
     x = digits.held_out(network)[0][:IMAGES]
     pieces: list[Matmul] = []

@@ -166,7 +166,7 @@ class _Table:
         from rtl import characterization, measured_rows, tiles
 
         datapath, array = design.datapath, _measured_array(design)
-        assert isinstance(datapath, IntegerDatapath)
+        assert isinstance(datapath, ArrayDatapath)
         sets = tiles.of_networks(datapath, array, list(networks), self.seed)
         if not sets:
             raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks)}")
