@@ -3,6 +3,11 @@
 from hwsim import workloads
 from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.fp_mac import FpMac
+from hwsim.datapaths.lmul import LMul
+from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
@@ -21,7 +26,7 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
-    "simulate", "sweep", "transport", "workloads",
+    "Array", "BitSerial", "Datapath", "Design", "Dram", "FpMac", "HwsimError", "LMul", "Lut", "LutBuckets",
+    "LutProducts", "Mac", "Network", "Node", "Override", "QTensor", "Result", "Rule", "Space", "Sram", "Workload",
+    "lower", "pareto", "quantize", "report", "run", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

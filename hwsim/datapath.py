@@ -22,6 +22,7 @@ import numpy as np
 from hwsim import schema
 from hwsim.errors import DesignError
 from hwsim.qtensor import QTensor
+from hwsim.repetition import Repetition
 
 if TYPE_CHECKING:
     from hwsim.workload import MatmulLayer
@@ -117,6 +118,8 @@ class Datapath(ABC):
     events: ClassVar[Callable[..., None]]
     """Compiled ``events(shape, stats, params, activation, counts, features)``: fills the last two."""
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
+    takes_wide_sums: ClassVar[bool] = False
+    """Whether it brings sums that need more than 32 bits to units in which they fit."""
     needs_values: ClassVar[bool] = True
     """Whether `stats` reads weights, or takes what `stored` puts in their place."""
 
@@ -162,6 +165,10 @@ class Datapath(ABC):
     @abstractmethod
     def stats(self, w: Operand, array: Array) -> Stats:
         """What depends on the weights; cached by content hash by the caller."""
+
+    def repetition(self, w: Operand, array: Array) -> Repetition | None:
+        """What repeats in weights that it takes, if it makes use of that."""
+        return None
 
     @abstractmethod
     def params(self, array: Array) -> np.ndarray:

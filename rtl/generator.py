@@ -1,5 +1,6 @@
 """From a datapath and an array to the component that is both."""
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 from rtl.array import PeArray
@@ -8,10 +9,12 @@ from rtl.weight_stationary import WeightStationaryArray
 AnyArray = PeArray | WeightStationaryArray
 
 
-def generate(datapath: IntegerDatapath, array: Array) -> AnyArray:
+def generate(datapath: ArrayDatapath, array: Array) -> AnyArray:
     """The array of ``array.dataflow``; its streams are those of `rtl.array.stream_layouts`.
 
     Raises DesignError if ``datapath`` does not have that dataflow.
     """
     datapath.check_array(array)
-    return WeightStationaryArray(datapath, array) if array.weight_stationary else PeArray(datapath, array)
+    if array.weight_stationary and isinstance(datapath, IntegerDatapath):
+        return WeightStationaryArray(datapath, array)
+    return PeArray(datapath, array)

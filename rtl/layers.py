@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.design import Design
 from hwsim.inference import trace
 from hwsim.network import Network
 from hwsim.operators import Matmul as MatmulOperator
+from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from hwsim.simulation import layer_mapping
 from hwsim.workload import MatmulLayer, Workload
@@ -22,7 +24,7 @@ def matmuls(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[s
     """
     workload = Workload.from_network(network, batch=len(x))
     orders = {
-        layer.name: layer_mapping(layer, design.layer(layer.name)).m_outer
+        layer.name: _m_outer(layer, design.layer(layer.name))
         for layer in workload.layers
         if isinstance(layer, MatmulLayer)
     }
@@ -30,13 +32,20 @@ def matmuls(network: Network, design: Design, x: np.ndarray) -> Iterator[tuple[s
     for node, value in trace(network, design, x):
         values[node.name] = value
         if isinstance(node.operator, MatmulOperator):
-            yield node.name, _split(node.operator, [values[name] for name in node.inputs], orders[node.name])
+            datapath = design.layer(node.name).datapath
+            assert isinstance(datapath, ArrayDatapath)
+            pairs = datapath.pairs(node.operator, [values[name] for name in node.inputs])
+            yield node.name, _split(node.operator, pairs, orders[node.name])
 
 
-def _split(operator: MatmulOperator, inputs: list[np.ndarray], m_outer: bool) -> list[Matmul]:
+def _m_outer(layer: MatmulLayer, design: Design) -> bool:
+    return layer_mapping(design.datapath.stored(layer), design).m_outer
+
+
+def _split(operator: MatmulOperator, pairs: list[tuple[np.ndarray, QTensor]], m_outer: bool) -> list[Matmul]:
     return [
         Matmul(x=a, w=w, quantizer=channels(operator.quantizer, operator.JOIN_AXIS * i * w.n, w.n), m_outer=m_outer)
-        for i, (a, w) in enumerate(operator.operands(*inputs))
+        for i, (a, w) in enumerate(pairs)
     ]
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.files import write_atomically
-from hwsim.integer import IntegerDatapath
 from hwsim.network import Network
 from rtl import harness, layers, stimuli, verilog
 from rtl.array import stream_layouts
@@ -30,13 +30,13 @@ def write_vectors(out: Path, network: Network, layer: str, design: Design, x: np
     if layer not in names:
         raise NetworkError(f"no layer {layer!r} on the array; {nearest(layer, names)}")
     here = design.layer(layer)
-    if not isinstance(here.datapath, IntegerDatapath):
+    if not isinstance(here.datapath, ArrayDatapath):
         raise DesignError(f"{here.datapath.name()} is a cost-only rule: it has no RTL")
     operands = next(found for name, found in layers.matmuls(network, design, x) if name == layer)
     return write_matmuls(out, here.datapath, here.array, operands)
 
 
-def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: Sequence[Matmul]) -> list[Path]:
+def write_matmuls(out: Path, datapath: ArrayDatapath, array: Array, matmuls: Sequence[Matmul]) -> list[Path]:
     """Like `write_vectors`, for matmuls given as they are; returns the files."""
     layouts = stream_layouts(datapath, array)
     jobs = [harness.Job(stimuli=stimuli.stimuli(datapath, array, each)) for each in matmuls]

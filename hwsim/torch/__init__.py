@@ -12,8 +12,9 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("hwsim.torch", "torch") from None
 
+from hwsim.torch.emulation import emulate
 from hwsim.torch.exporting import export
 from hwsim.torch.fake_quantization import fake_quant
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
 
-__all__ = ["QuantConv2d", "QuantLinear", "Sign", "export", "fake_quant"]
+__all__ = ["QuantConv2d", "QuantLinear", "Sign", "emulate", "export", "fake_quant"]
