@@ -4,6 +4,7 @@ from hwsim import workloads
 from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
+from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
 from hwsim.exploration import Space, pareto, sweep
@@ -22,6 +23,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
+    "QTensor", "Result", "Rram", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
     "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ from hwsim.errors import DesignError
 from hwsim.qtensor import QTensor
 
 if TYPE_CHECKING:
+    from hwsim.requantization import Quantizer
     from hwsim.workload import MatmulLayer
 
 Operand = QTensor
@@ -114,6 +115,10 @@ class Datapath(ABC):
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
     needs_values: ClassVar[bool] = True
     """Whether `stats` reads weights, or takes what `stored` puts in their place."""
+    resident: ClassVar[bool] = False
+    """Whether weights stay in the array for good, so that every layer has one of its own."""
+    merges: ClassVar[bool] = False
+    """Whether the array merges the bits of a split layer; otherwise the host does."""
 
     def __post_init__(self) -> None:
         schema.check_types(self)
@@ -136,6 +141,12 @@ class Datapath(ABC):
     def stored(self, layer: "MatmulLayer") -> "MatmulLayer":
         """The layer with operands as memory holds them for this datapath: as they come, unless it says so."""
         return layer
+
+    def check_results(self, quantizer: "Quantizer") -> None:  # noqa: B027 - most arrays give any results
+        """Raises FormatError if the array cannot give results of ``quantizer``."""
+
+    def check_clock(self, clock_mhz: float) -> None:  # noqa: B027 - what limits other arrays is in technology rows
+        """Raises DesignError if the array cannot run at ``clock_mhz``."""
 
     def beat_bits(self, array: Array) -> tuple[int, int]:
         """Width of an access that fetches one step's activations, and of one that fetches its weights."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hwsim import exact
+from hwsim.datapaths.rram import Rram
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
 from hwsim.integer import IntegerDatapath, wide_sums
@@ -55,11 +56,12 @@ def _run_matmul(network: Network, node: Node, design: Design | None, inputs: lis
     else:
         here = design.layer(node.name)
         datapath = here.datapath
-        if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
+        if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath | Rram):
             raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
         datapath.check_array(here.array)
         overflow = datapath.overflow
         try:
+            datapath.check_results(operator.quantizer)
             sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
         except FormatError as error:
             raise FormatError(f"layer {node.name!r}: {error}") from None
