@@ -7,8 +7,9 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
+from hwsim.datapaths.rram import Rram
 from hwsim.integer import IntegerDatapath
-from rtl import streams
+from rtl import rram_streams, streams
 from rtl.accumulator import GroupSum
 from rtl.control import Control
 from rtl.library import Library, place
@@ -16,12 +17,13 @@ from rtl.operands import OperandQueue
 from rtl.pe import ProcessingElement, implementation
 from rtl.requantizer import RequantizerRow
 
-RESULTS = "o_results"
-"""The array's one output stream."""
+RESULTS = streams.RESULTS
 
 
-def stream_layouts(datapath: IntegerDatapath, array: Array) -> dict[str, data.StructLayout]:
+def stream_layouts(datapath: IntegerDatapath | Rram, array: Array) -> dict[str, data.StructLayout]:
     """The payload layout of each stream of the array of any dataflow, inputs and results."""
+    if isinstance(datapath, Rram):
+        return rram_streams.stream_layouts(datapath, array)
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
     return {
         "i_activations": streams.activations(datapath, array),

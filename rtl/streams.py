@@ -9,6 +9,8 @@ from amaranth.lib import data
 from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 
+RESULTS = "o_results"
+"""The one output stream of any array."""
 RESULT_BITS = 32
 Layout = data.StructLayout
 

@@ -13,7 +13,8 @@ def signs(rng, n, k):
     """Lowered weights of ±1 [n, k]."""
     return QTensor(
         format="binary", shape=(n, k), codes=rng.integers(0, 2, (n, k)).astype(np.uint8),
-        codebook=Codebook.of([-1, 1], 1), group_size=k, scale=np.ones((n, 1), np.int32), channel_scale=np.ones(n, np.float32),
+        codebook=Codebook.of([-1, 1], 1), group_size=k, scale=np.ones((n, 1), np.int32),
+        channel_scale=np.ones(n, np.float32),
     )  # fmt: skip
 
 

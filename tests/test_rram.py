@@ -22,10 +22,15 @@ from tests.split_networks import conv_network, linear_network, signs, thresholds
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())["vectors"]
 
 
+def grid(rows, cols):
+    """Crossbars side by side."""
+    return Array(rows=rows, cols=cols, dataflow="weight_stationary")
+
+
 def on_crossbars(**fields):
     """Crossbars for the layer called "hidden", integer multipliers for the others."""
     rram = Rram(**{"rows": 16, "cols": 8, **fields})
-    return Design(overrides=(Override(layers="hidden", datapath=rram, array=Array(rows=64, cols=16)),))
+    return Design(overrides=(Override(layers="hidden", datapath=rram, array=grid(rows=64, cols=16)),))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -105,7 +110,7 @@ def test_files_hold_split_layers(tmp_path):
 def test_cycles_and_events_of_a_layer():
     network = linear_network(np.random.default_rng(0), inputs=48, hidden=12, splits=4)
     rram = Rram(rows=16, cols=5, columns_per_sense=3, drive_cycles=2, read_cycles=5, sense_cycles=1)
-    design = Design(overrides=(Override(layers="hidden", datapath=rram, array=Array(rows=64, cols=16)),))
+    design = Design(overrides=(Override(layers="hidden", datapath=rram, array=grid(rows=64, cols=16)),))
     layer = next(each for each in hwsim.simulate(network, design, batch=7).layers if each.name == "hidden")
     period = 2 + 3 * (5 + 1)
     assert layer.compute_cycles == 7 * period + 2 + 3  # log2(4) levels, the comparison, in and out
@@ -122,7 +127,7 @@ def test_cycles_and_events_of_a_layer():
 def test_energy_of_a_read_is_that_of_its_cells():
     network = linear_network(np.random.default_rng(0))
     rram = Rram(rows=16, cols=8, read_v=0.2, read_ns=10.0, device=Device(ron_ohm=1e4, roff_ohm=1e6))
-    design = Design(overrides=(Override(layers="hidden", datapath=rram, array=Array(rows=64, cols=16)),))
+    design = Design(overrides=(Override(layers="hidden", datapath=rram, array=grid(rows=64, cols=16)),))
     result = hwsim.simulate(network, design)
     layer = next(each for each in result.layers if each.name == "hidden")
     read = next(event for event in layer.events if (event.component, event.action) == ("rram.crossbar", "read"))
@@ -197,12 +202,12 @@ def test_what_a_crossbar_cannot_take():
     with pytest.raises(FormatError, match="'int8'"):
         rram.supports(hwsim.lower(hwsim.quantize(rng.standard_normal((4, 8)), "int8")))
     network = linear_network(rng)
-    everywhere = Design(datapath=rram, array=Array(rows=64, cols=32))
+    everywhere = Design(datapath=rram, array=grid(rows=64, cols=32))
     with pytest.raises(FormatError, match="layer 'first': rram: word lines carry activations"):
         hwsim.run(network, everywhere, np.full((1, 7), 3))
     with pytest.raises(FormatError, match="layer 'first': rram takes activations of -1 and 1"):
         hwsim.simulate(network, everywhere)
-    small = Design(overrides=(Override(layers="hidden", datapath=rram, array=Array(rows=32, cols=16)),))
+    small = Design(overrides=(Override(layers="hidden", datapath=rram, array=grid(rows=32, cols=16)),))
     with pytest.raises(FormatError, match="need an array of rows=48"):
         hwsim.simulate(network, small)
     with pytest.raises(DesignError, match="more than read_cycles=1 at 500 MHz; use read_cycles=5"):

@@ -141,6 +141,32 @@ class Rram(Datapath):
                 f"groups of {sizes_that_split(k, self.rows)} inputs"
             )
 
+    def check_array(self, array: Array) -> None:
+        """See `Datapath.check_array`: weights stay in their cells."""
+        if not array.weight_stationary:
+            raise DesignError("rram runs weight_stationary only; use array.dataflow='weight_stationary'")
+
+    def thresholds(self, w: Operand, quantizer: Quantizer) -> np.ndarray:
+        """int64[N]: the least current, in currents of one cell, at which each column's sense bit is 1.
+
+        From ``2 * current - K + bias >= 0``, or of differential columns ``2 * current - sum(weights) + bias >= 0``;
+        0 .. rows + 1, or -rows .. rows + 1, beyond which nothing changes.
+        """
+        offset = w.integers.sum(axis=1) if self.mapping == "differential" else w.k
+        exact = -((quantizer.bias.astype(np.int64) - offset) // 2)
+        return np.clip(exact, -self.rows if self.mapping == "differential" else 0, self.rows + 1)
+
+    def currents(self, x: np.ndarray, states: np.ndarray) -> np.ndarray:
+        """int32[M, N]: ideal currents, in those of one cell, for inputs ±1 [M, K] and cells bool[2, K, N].
+
+        ``states`` are `cells` after faults: cells that conduct for +1 (count up), and the others.
+        """
+        lines = (x > 0).astype(np.float32)
+        first, second = states.astype(np.float32)
+        if self.mapping == "xnor":
+            return (lines @ first + (1 - lines) @ second).astype(np.int32)
+        return (lines @ (first - second)).astype(np.int32)
+
     def check_results(self, quantizer: Quantizer) -> None:
         """See `Datapath.check_results`: a sense amplifier decides a threshold, nothing else."""
         if not quantizer.threshold or (quantizer.low, quantizer.high) != (-1, 1):
@@ -244,6 +270,15 @@ class Rram(Datapath):
                 "rram.merge", array.cols, {"full_adders": self.groups(array) * adder_bits, "adder_bits": adder_bits}
             ),
         )
+
+
+def cells(w: Operand, stuck_off: np.ndarray | None = None, stuck_on: np.ndarray | None = None) -> np.ndarray:
+    """bool[2, K, N]: which cells of each pair are on; stuck ones, bool of that shape, whatever the weight."""
+    positive = w.integers.T > 0
+    states = np.stack([positive, ~positive])
+    if stuck_on is not None:
+        states = states | stuck_on
+    return states if stuck_off is None else states & ~stuck_off
 
 
 def check_binary(x: np.ndarray, k: int) -> None:

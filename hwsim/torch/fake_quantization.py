@@ -254,7 +254,8 @@ def _permute(operator: Permute, inputs: list[Scaled]) -> Scaled:
 
 
 _EVALUATORS: dict[type, Callable[[Any, list[Scaled]], Scaled]] = {
-    Linear: _matmul, Conv: _matmul, SplitLinear: _split, SplitConv: _split, Requantize: _requantize, Add: _add, Concat: _concat,
+    Linear: _matmul, Conv: _matmul, SplitLinear: _split, SplitConv: _split, Requantize: _requantize, Add: _add,
+    Concat: _concat,
     MaxPool: _max_pool, AvgPool: _average_pool, Flatten: _flatten, Relu: _relu,
     DynamicMatmul: _dynamic_matmul, Softmax: _softmax, Gelu: _gelu, LayerNorm: _layer_norm, Embedding: _embedding,
     AddConstant: _add_constant, JoinConstant: _join_constant, Mean: _mean, Slice: _slice, Reshape: _reshape,
