@@ -36,14 +36,17 @@ def trace(network: Network, design: Design | None, x: np.ndarray) -> Iterator[tu
     values: dict[str, np.ndarray] = {}
     for node in network.nodes:
         inputs = [values[name] for name in node.inputs]
-        if isinstance(node.operator, Input):
-            value = node.operator.quantize(samples)
-        elif isinstance(node.operator, HostOperator):
-            value = node.operator.apply(*inputs)
-        else:
-            value = _run_matmul(network, node, design, inputs)
-        values[node.name] = value
-        yield node, value
+        values[node.name] = evaluate(network, node, design, inputs or [samples])
+        yield node, values[node.name]
+
+
+def evaluate(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
+    """The int32 output of one node for its inputs; of the input node, for real samples."""
+    if isinstance(node.operator, Input):
+        return node.operator.quantize(inputs[0])
+    if isinstance(node.operator, HostOperator):
+        return node.operator.apply(*inputs)
+    return _run_matmul(network, node, design, inputs)
 
 
 def _run_matmul(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:

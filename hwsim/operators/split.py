@@ -7,6 +7,7 @@ rows is split, each group has its own threshold, and the output is the majority 
 
 import dataclasses
 import math
+from abc import abstractmethod
 
 import numpy as np
 
@@ -70,6 +71,13 @@ class Split(StaticMatmul):
         pooled = np.where(self.quantizer.invert, windows.min(axis=1), windows.max(axis=1))
         return majority(pooled.reshape(-1, self.splits, self.outputs), axis=1)
 
+    @abstractmethod
+    def arrange(self, merged: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        """Merged results [outputs, N] as a batch of ``shape``."""
+
+    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        return self.arrange(self.merge(y), batch, shape)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SplitLinear(Split):
@@ -83,8 +91,8 @@ class SplitLinear(Split):
     def unfold(self, x: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(x.reshape(-1, self.splits, self.weight.k).transpose(1, 0, 2))
 
-    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
-        return self.merge(y).reshape(batch, *shape)
+    def arrange(self, merged: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        return merged.reshape(batch, *shape)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,5 +145,5 @@ class SplitConv(Split):
         ordered = columns.reshape(batch, *blocks, -1).transpose(0, *outer, *inner, 1 + 2 * rank)
         return np.ascontiguousarray(ordered.reshape(-1, self.splits, self.weight.k).transpose(1, 0, 2))
 
-    def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
-        return np.moveaxis(self.merge(y).reshape(batch, *shape[1:], shape[0]), -1, 1)
+    def arrange(self, merged: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
+        return np.moveaxis(merged.reshape(batch, *shape[1:], shape[0]), -1, 1)
