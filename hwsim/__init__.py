@@ -1,6 +1,8 @@
 """hwsim: simulator, matching RTL and energy for low-bit neural network hardware."""
 
 from hwsim import workloads
+from hwsim.crossbar.chips import chips
+from hwsim.crossbar.parameters import Adc, Device, SenseAmplifier, Wires
 from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
@@ -22,7 +24,7 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rram", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
-    "simulate", "sweep", "transport", "workloads",
+    "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "HwsimError", "Mac", "Network", "Node",
+    "Override", "QTensor", "Result", "Rram", "Rule", "SenseAmplifier", "Space", "Sram", "Wires", "Workload",
+    "chips", "lower", "pareto", "quantize", "report", "run", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

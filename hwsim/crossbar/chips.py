@@ -10,12 +10,13 @@ import numpy as np
 from hwsim import digits
 from hwsim.crossbar import sensing
 from hwsim.crossbar.cells import program
-from hwsim.crossbar.wiring import Approximation, Columns, IrDrop, Packed, contributions, patterns
+from hwsim.crossbar.wiring import Approximation, Columns, IrDrop, Packed, contributions, patterns, tiled, untiled
 from hwsim.datapaths.rram import Rram, cells, check_binary
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
 from hwsim.inference import evaluate
 from hwsim.kernels import crossbar as kernels
+from hwsim.kernels.lanes import LANES
 from hwsim.network import Network, Node
 from hwsim.operators import Split, StaticMatmul
 from hwsim.progress import track
@@ -54,8 +55,9 @@ class ProgrammedLayer:
         else:
             self._columns = columns
         self._squares = self._noise(columns)
-        self._references = self._sense(ideal, weights)
-        self._invert = operator.quantizer.invert.reshape(len(weights), -1).astype(np.uint8)
+        self._shape = len(weights), weights[0].n
+        self._references = tiled(self._sense(ideal, weights), missing=np.inf)
+        self._invert = tiled(operator.quantizer.invert.reshape(self._shape).astype(np.uint8))
 
     def _noise(self, columns: Columns) -> Packed | None:
         """Variances that an input of either value adds: its open cells' noise, independent of one another."""
@@ -98,7 +100,7 @@ class ProgrammedLayer:
                 rram.currents(2 * bits[:, low:high].astype(np.int8) - 1, ideal[:, low:high])
                 for low, high in zip(self._starts[:-1], self._starts[1:], strict=True)
             ])  # fmt: skip
-            measured = self.currents(bits) + offset[:, None]
+            measured = untiled(self.currents(bits), weights[0].n) + offset[:, None]
             references = sensing.trimmed(measured, counts, thresholds, device.window)
         # A threshold that no sum reaches, or every sum does, is no comparison: the column is wired to a constant.
         least = -rram.rows if rram.mapping == "differential" else 0
@@ -107,14 +109,18 @@ class ProgrammedLayer:
         return (references - offset).astype(np.float32)
 
     def currents(self, bits: np.ndarray) -> np.ndarray:
-        """float32[G, M, N] without noise, in siemens, for input bits [M, K]."""
+        """float32[G, tiles, M, LANES] without noise, in siemens, for input bits [M, K]."""
         if self._columns is not None:
             return self._columns.exact(bits)
         return self._packed.sums(patterns(bits, self._starts))
 
     def votes(self, bits: np.ndarray, window: int) -> np.ndarray:
         """uint16[M / window, N]: groups whose pooled bits are 1."""
-        out = np.zeros((len(bits) // window, self._references.shape[1]), np.uint16)
+        out = np.zeros((len(self._references), len(bits) // window, LANES), np.uint16)
+        self._decide(bits, window, out)
+        return untiled(out, self._shape[1])
+
+    def _decide(self, bits: np.ndarray, window: int, out: np.ndarray) -> None:
         noise = np.float32(self._rram.sense.noise_lsb * self._rram.device.window) ** 2
         seed = np.uint64(self._rng.integers(1 << 63))
         common = (self._references, self._invert, window)
@@ -123,24 +129,24 @@ class ProgrammedLayer:
             own = (patterns(bits, self._starts), self._packed.base, self._packed.change)
             if not noisy:
                 kernels.sense(*own, self._starts, *common, out)
-                return out
-            squares = self._square_arrays()
-            kernels.sense_noisy(*own, squares, self._starts, *common[:1], noise, *common[1:], seed, out)
-            return out
+                return
+            kernels.sense_noisy(*own, *self._spread(), self._starts, *common[:1], noise, *common[1:], seed, out)
+            return
         currents = self._columns.exact(bits)
         if not noisy:
             kernels.decide(currents, *common, out)
-            return out
+            return
         spreads = np.zeros_like(currents)
         if self._squares is not None:
             spreads = self._squares.sums(patterns(bits, self._starts))
         kernels.decide_noisy(currents, spreads, *common[:1], noise, *common[1:], seed, out)
-        return out
 
-    def _square_arrays(self) -> np.ndarray:
+    def _spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Packed variances; zeros if only sense amplifiers are noisy."""
         if self._squares is None:
-            return np.zeros((2, *self._packed.base.shape), np.float32)
-        return np.stack([self._squares.base, self._squares.change])
+            nothing = np.zeros_like(self._packed.base)
+            return nothing, nothing
+        return self._squares.base, self._squares.change
 
     def run(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """±1 of ``shape`` for a batch of the layer's inputs."""
@@ -149,7 +155,7 @@ class ProgrammedLayer:
         check_binary(vectors, vectors.shape[1])
         bits = (vectors > 0).astype(np.uint8)
         window = operator.window if isinstance(operator, Split) else 1
-        groups, outputs = self._references.shape
+        groups, outputs = self._shape
         step = max(1, AT_ONCE // (groups * outputs * window)) * window
         votes = np.concatenate([self.votes(bits[low : low + step], window) for low in range(0, len(bits), step)])
         merged = np.where(2 * votes.astype(np.int32) >= groups, 1, -1).astype(np.int32)
@@ -262,10 +268,10 @@ def chips(
         return float((chip.finish(values).argmax(axis=1) == labels).mean())
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        accuracy = []
+        accuracy: list[float] = []
         for low in track(range(0, n, BATCH), "chips", progress):
             accuracy += pool.map(one, range(low, min(low + BATCH, n)))
-    exact = {}
+    exact: dict[str, np.ndarray] = {}
     for node in network.nodes:
         inputs = [exact[name] for name in node.inputs] or [np.asarray(images)]
         exact[node.name] = evaluate(network, node, None, inputs)

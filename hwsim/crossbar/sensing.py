@@ -1,10 +1,12 @@
 """What currents are compared with: nominal, replica and trimmed references, offsets of sense amplifiers."""
 
+import itertools
+
 import numpy as np
 
 from hwsim.crossbar.cells import program
 from hwsim.crossbar.parameters import Device, Wires
-from hwsim.crossbar.wiring import Columns, Mapping, affine
+from hwsim.crossbar.wiring import Columns, Mapping, affine, untiled
 
 REPLICAS = 8
 """Reference columns per group of inputs."""
@@ -28,13 +30,14 @@ def replica_factor(
     differential columns every other cell of one line.
     """
     on = np.zeros((2, starts[-1], REPLICAS), bool)
-    for low, high in zip(starts[:-1], starts[1:], strict=True):
+    for low, high in itertools.pairwise(starts):
         on[: 2 if mapping == "xnor" else 1, low:high:2] = True
     cells = program(device, on, rng)
     bits = rng.integers(0, 2, (VECTORS, starts[-1]), dtype=np.uint8)
     if mapping == "differential":
         cells[1] = 0
-    seen = Columns(cells, starts, mapping, wires).exact(bits).mean(axis=(1, 2), dtype=np.float64)
+    currents = untiled(Columns(cells, starts, mapping, wires).exact(bits), REPLICAS)
+    seen = currents.mean(axis=(1, 2), dtype=np.float64)
     ideal = np.where(on[0], device.g_on, device.g_off).mean(axis=1)
     share = np.ones(bits.shape) if mapping == "xnor" else bits
     expected = (share * ideal).mean(axis=0)

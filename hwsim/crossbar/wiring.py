@@ -4,6 +4,8 @@ Currents are per volt of the read pulse, in siemens: what cells without wires wo
 """
 
 import dataclasses
+import functools
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -17,17 +19,35 @@ Mapping = Literal["xnor", "differential"]
 IrDrop = Literal["exact", "approximate"]
 
 
+def tiled(values: np.ndarray, missing: float = 0) -> np.ndarray:
+    """[tiles, rows, LANES] of ``values`` [rows, N]: the columns as kernels take them, at a time."""
+    out = np.full((-(-values.shape[1] // LANES), values.shape[0], LANES), missing, values.dtype)
+    kernels.pack(np.ascontiguousarray(values), out)
+    return out
+
+
+def untiled(values: np.ndarray, cols: int) -> np.ndarray:
+    """[..., rows, N] of [..., tiles, rows, LANES]."""
+    rows = np.moveaxis(values, -3, -2)
+    return np.ascontiguousarray(rows.reshape(*rows.shape[:-2], -1)[..., :cols])
+
+
 def column_currents(gates: np.ndarray, conductance: np.ndarray, wires: Wires) -> np.ndarray:
     """Exact currents [M, N] of columns [rows, N] whose rows are open where ``gates`` [M, rows] is 1.
 
     Row 0 is next to the sense amplifier, which holds the bit line; the source line is held at one of its ends. One
     pass over the rows per column, in the precision of ``conductance`` (float32 or float64).
     """
-    out = np.empty((len(gates), conductance.shape[1]), conductance.dtype)
-    gates = np.ascontiguousarray(gates, np.uint8)
-    conductance = np.ascontiguousarray(conductance)
+    out = tile_currents(np.ascontiguousarray(gates, np.uint8), tiled(conductance), wires)
+    return untiled(out, conductance.shape[1])
+
+
+def tile_currents(gates: np.ndarray, conductance: np.ndarray, wires: Wires) -> np.ndarray:
+    """`column_currents` [tiles, M, LANES] of conductances [tiles, rows, LANES]."""
+    out = np.empty((len(conductance), len(gates), LANES), conductance.dtype)
     if wires.source_line_ohm and wires.source_feed == "far":
-        kernels.far_fed(gates, conductance, wires.bit_line_ohm, wires.source_line_ohm, out)
+        for tile, each in enumerate(conductance):
+            kernels.far_fed(gates, each, wires.bit_line_ohm, wires.source_line_ohm, out[tile])
     else:
         wire = conductance.dtype.type(wires.bit_line_ohm + wires.source_line_ohm)
         kernels.ladder(gates, conductance, wire, out)
@@ -56,29 +76,36 @@ class Columns:
     wires: Wires
 
     def exact(self, bits: np.ndarray) -> np.ndarray:
-        """Currents float32[G, M, N] for input bits [M, K]; of differential columns the difference."""
-        out = np.empty((len(self.starts) - 1, len(bits), self.cells.shape[2]), np.float32)
-        for group, (low, high) in enumerate(zip(self.starts[:-1], self.starts[1:], strict=True)):
-            own = bits[:, low:high]
-            first, second = self.cells[:, low:high]
+        """Currents float32[G, tiles, M, LANES] for input bits [M, K]; of differential columns the difference."""
+        out = []
+        for group, (low, high) in enumerate(itertools.pairwise(self.starts)):
+            own = np.ascontiguousarray(bits[:, low:high])
             if self.mapping == "xnor":
-                gates = np.stack([own, 1 - own], axis=2).reshape(len(own), -1)
-                out[group] = column_currents(gates, self._interleaved(low, high), self.wires)
-            else:
-                out[group] = column_currents(own, first, self.wires)
-                out[group] -= column_currents(own, second, self.wires)
-        return out
+                own = np.stack([own, 1 - own], axis=2).reshape(len(own), -1)
+            lines = [tile_currents(own, each, self.wires) for each in self._lines[group]]
+            out.append(lines[0] if len(lines) == 1 else lines[0] - lines[1])
+        return np.stack(out)
+
+    @functools.cached_property
+    def _lines(self) -> list[list[np.ndarray]]:
+        """Tiles of the bit lines of each group: one, or the two that are subtracted."""
+        return [
+            [tiled(self._interleaved(low, high))]
+            if self.mapping == "xnor"
+            else list(map(tiled, self.cells[:, low:high]))
+            for low, high in itertools.pairwise(self.starts)
+        ]
 
     def _interleaved(self, low: int, high: int) -> np.ndarray:
         """[rows, N]: the cells of an XNOR column as they follow one another."""
         return self.cells[:, low:high].transpose(1, 0, 2).reshape(-1, self.cells.shape[2])
 
     def attenuated(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cells with the voltage at each of them under mean activity, and the sensitivity of currents to each of them."""
+        """Cells with the voltage at each under mean activity, and the sensitivity of currents to each of them."""
         if self.wires.ideal:
             return self.cells, self.cells
         voltage = np.empty(self.cells.shape)
-        for low, high in zip(self.starts[:-1], self.starts[1:], strict=True):
+        for low, high in itertools.pairwise(self.starts):
             if self.mapping == "xnor":
                 rows = cell_voltages(self._interleaved(low, high), self.wires)
                 voltage[:, low:high] = rows.reshape(high - low, 2, -1).transpose(1, 0, 2)
@@ -95,20 +122,15 @@ class Packed:
     base: np.ndarray
     change: np.ndarray
     starts: np.ndarray
-    cols: int
 
     @classmethod
     def of(cls, zero: np.ndarray, one: np.ndarray, starts: np.ndarray) -> "Packed":
         """From what an input of 0 and one of 1 adds, float32[K, N] each."""
-        shape = (-(-zero.shape[1] // LANES), zero.shape[0], LANES)
-        base, change = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        kernels.pack(zero, base)
-        kernels.pack(one - zero, change)
-        return cls(base, change, starts, zero.shape[1])
+        return cls(tiled(zero), tiled(one - zero), starts)
 
     def sums(self, patterns: np.ndarray) -> np.ndarray:
-        """float32[G, M, N] for `patterns` of input bits."""
-        out = np.empty((len(self.starts) - 1, patterns.shape[1], self.cols), np.float32)
+        """float32[G, tiles, M, LANES] for `patterns` of input bits."""
+        out = np.empty((len(self.starts) - 1, len(self.base), patterns.shape[1], LANES), np.float32)
         kernels.sums(patterns, self.base, self.change, self.starts, out)
         return out
 
@@ -126,10 +148,10 @@ def patterns(bits: np.ndarray, starts: np.ndarray) -> np.ndarray:
     step = kernels.BLOCK * AT_ONCE
     room = -(-longest // step) * step
     groups = np.zeros((len(starts) - 1, len(bits), room), np.uint8)
-    for group, (low, high) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for group, (low, high) in enumerate(itertools.pairwise(starts)):
         groups[group, :, : high - low] = bits[:, low:high]
-    blocks = groups.reshape(*groups.shape[:2], -1, kernels.BLOCK)
-    return (blocks << np.arange(kernels.BLOCK, dtype=np.uint8)).sum(axis=3, dtype=np.uint8)
+    octets = np.packbits(groups, axis=2, bitorder="little")
+    return np.stack([octets & 15, octets >> 4], axis=3).reshape(*groups.shape[:2], -1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,15 +173,18 @@ class Approximation:
         starts = columns.starts
         raw = Packed.of(zero, one, starts)
         bits = rng.integers(0, 2, (2 * FITTED, starts[-1]), dtype=np.uint8)
-        exact, plain = columns.exact(bits).astype(np.float64), raw.sums(patterns(bits, starts)).astype(np.float64)
+        exact, plain = (
+            untiled(each, columns.cells.shape[2]).astype(np.float64)
+            for each in (columns.exact(bits), raw.sums(patterns(bits, starts)))
+        )
         slope, intercept = affine(plain[:, :FITTED], exact[:, :FITTED])
         zero, one = zero.astype(np.float64), one.astype(np.float64)
-        for group, (low, high) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for group, (low, high) in enumerate(itertools.pairwise(starts)):
             for part in (zero, one):
                 part[low:high] *= slope[group]
                 part[low:high] += intercept[group] / (high - low)
         packed = Packed.of(zero.astype(np.float32), one.astype(np.float32), starts)
-        wrong = packed.sums(patterns(bits[FITTED:], starts)) - exact[:, FITTED:]
+        wrong = untiled(packed.sums(patterns(bits[FITTED:], starts)), exact.shape[2]) - exact[:, FITTED:]
         return cls(packed, float(wrong.std() / window))
 
 

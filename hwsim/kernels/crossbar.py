@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from hwsim.kernels._jit import jit
-from hwsim.kernels.lanes import AT_ONCE, LANES, add_rows, climb, extend
+from hwsim.kernels.lanes import AT_ONCE, LANES, above, add_rows, climb, extend
 
 BLOCK = 4
 """Inputs whose sums are looked up together: 2**BLOCK sums per column."""
@@ -20,8 +20,7 @@ CERTAIN = 8.5
 
 @jit()
 def pack(values, packed):
-    """``packed[tile, k, lane]`` of ``values[k, n]``: LANES columns to a tile, missing ones 0."""
-    packed[:] = 0
+    """``packed[tile, k, lane]`` of ``values[k, n]``: LANES columns to a tile, missing ones as they are."""
     for tile in range(packed.shape[0]):
         width = min(LANES, values.shape[1] - tile * LANES)
         for k in range(values.shape[0]):
@@ -58,41 +57,41 @@ def _tile_sums(patterns, base, change, tables, total):
 
 @jit()
 def sums(patterns, base, change, starts, out):
-    """``out[g, m, n]``: sum over the inputs k of group g of ``base[k]`` and, where bit k of vector m is 1, ``change[k]``.
+    """``out[g, tile, m, lane]``: sum over the inputs k of g of ``base[k]``, and of ``change[k]`` where its bit is 1.
 
     ``base`` and ``change`` are packed; ``starts`` int64[G + 1] bounds the groups; ``patterns`` uint8[G, M, blocks] has
     their bits, BLOCK to an entry and 0 beyond the group, blocks a multiple of AT_ONCE.
     """
     tables = np.zeros((AT_ONCE, 1 << BLOCK, LANES), base.dtype)
-    total = np.empty((patterns.shape[1], LANES), base.dtype)
     for g in range(starts.size - 1):
         low, high = starts[g], starts[g + 1]
         for tile in range(base.shape[0]):
-            _tile_sums(patterns[g], base[tile, low:high], change[tile, low:high], tables, total)
-            width = min(LANES, out.shape[2] - tile * LANES)
-            out[g, :, tile * LANES : tile * LANES + width] = total[:, :width]
+            _tile_sums(patterns[g], base[tile, low:high], change[tile, low:high], tables, out[g, tile])
 
 
 @jit()
-def _vote(fires, invert, window, start, votes):
-    """Adds bits [M, lane] of one group, pooled over windows, to the votes of its columns.
+def _vote(fires, invert, window, votes):
+    """Adds bits [M, lane] of one group, pooled over windows, to the votes [M / window, lane] of its columns.
 
     An inverted bit is 1 where a sense amplifier's is 0; the largest sum of a window decides, so all of them must be 0.
+    ``fires`` is used up.
     """
-    width = min(LANES, votes.shape[1] - start)
     for output in range(votes.shape[0]):
-        for lane in range(width):
-            pooled = fires[output * window, lane]
-            for m in range(output * window + 1, (output + 1) * window):
-                pooled |= fires[m, lane]
-            votes[output, start + lane] += pooled ^ invert[start + lane]
+        first, votes_of = fires[output * window], votes[output]
+        for m in range(output * window + 1, (output + 1) * window):
+            other = fires[m]
+            for lane in range(LANES):
+                first[lane] |= other[lane]
+        for lane in range(LANES):
+            votes_of[lane] += first[lane] ^ invert[lane]
 
 
 @jit()
 def sense(patterns, base, change, starts, references, invert, window, votes):
-    """Adds to ``votes`` uint16[M / window, N] the groups whose columns' `sums` are above ``references`` [G, N].
+    """Adds to ``votes`` uint16[tiles, M / window, LANES] the groups whose columns' `sums` are above ``references``.
 
-    ``invert`` uint8[G, N] turns decisions around; those of ``window`` consecutive vectors are pooled.
+    References, and ``invert`` uint8, which turns decisions around, are [tiles, G, LANES]; the decisions of ``window``
+    consecutive vectors are pooled.
     """
     tables = np.zeros((AT_ONCE, 1 << BLOCK, LANES), base.dtype)
     total = np.empty((patterns.shape[1], LANES), base.dtype)
@@ -101,25 +100,20 @@ def sense(patterns, base, change, starts, references, invert, window, votes):
         low, high = starts[g], starts[g + 1]
         for tile in range(base.shape[0]):
             _tile_sums(patterns[g], base[tile, low:high], change[tile, low:high], tables, total)
-            start = tile * LANES
-            own = references[g, start : start + LANES]
             for m in range(patterns.shape[1]):
-                for lane in range(own.size):
-                    fires[m, lane] = total[m, lane] > own[lane]
-            _vote(fires, invert[g], window, start, votes)
+                above(total[m], references[tile, g], fires[m])
+            _vote(fires, invert[tile, g], window, votes[tile])
 
 
 @jit()
 def decide(currents, references, invert, window, votes):
-    """As `sense`, for currents [G, M, N] that are known."""
-    fires = np.zeros((currents.shape[1], LANES), np.uint8)
+    """As `sense`, for currents [G, tiles, M, LANES] that are known."""
+    fires = np.zeros((currents.shape[2], LANES), np.uint8)
     for g in range(currents.shape[0]):
-        for start in range(0, currents.shape[2], LANES):
-            own = references[g, start : start + LANES]
-            for m in range(currents.shape[1]):
-                for lane in range(own.size):
-                    fires[m, lane] = currents[g, m, start + lane] > own[lane]
-            _vote(fires, invert[g], window, start, votes)
+        for tile in range(currents.shape[1]):
+            for m in range(currents.shape[2]):
+                above(currents[g, tile, m], references[tile, g], fires[m])
+            _vote(fires, invert[tile, g], window, votes[tile])
 
 
 @jit()
@@ -180,47 +174,49 @@ def _noisy(current, reference, variance, seed, index):
 
 
 @jit()
-def sense_noisy(patterns, base, change, squares, starts, references, variance, invert, window, seed, votes):
+def _noisy_tile(total, spread, references, variance, seed, index, fires):
+    """Decisions of one group and tile; ``index`` numbers their random numbers."""
+    for m in range(total.shape[0]):
+        for lane in range(LANES):
+            number = index + np.uint64(m * LANES + lane)
+            fires[m, lane] = _noisy(total[m, lane], references[lane], spread[m, lane] + variance, seed, number)
+
+
+@jit()
+def sense_noisy(
+    patterns, base, change, base_squares, change_squares, starts, references, variance, invert, window, seed, votes
+):  # fmt: skip
     """As `sense`, with normal noise drawn for each decision from stream ``seed``.
 
-    Its variance is ``variance`` plus the `sums` of ``squares`` [2, ...], packed as ``base`` and ``change`` are.
+    Its variance is ``variance`` plus the `sums` of the squares, packed as ``base`` and ``change`` are.
     """
+    vectors = patterns.shape[1]
     tables = np.zeros((AT_ONCE, 1 << BLOCK, LANES), base.dtype)
-    total = np.empty((patterns.shape[1], LANES), base.dtype)
-    spread = np.empty((patterns.shape[1], LANES), base.dtype)
-    fires = np.zeros((patterns.shape[1], LANES), np.uint8)
-    cols = votes.shape[1]
+    total = np.empty((vectors, LANES), base.dtype)
+    spread = np.empty((vectors, LANES), base.dtype)
+    fires = np.zeros((vectors, LANES), np.uint8)
     for g in range(starts.size - 1):
         low, high = starts[g], starts[g + 1]
         for tile in range(base.shape[0]):
             _tile_sums(patterns[g], base[tile, low:high], change[tile, low:high], tables, total)
-            _tile_sums(patterns[g], squares[0, tile, low:high], squares[1, tile, low:high], tables, spread)
-            start = tile * LANES
-            own = references[g, start : start + LANES]
-            for m in range(patterns.shape[1]):
-                index = np.uint64((g * patterns.shape[1] + m) * cols + start)
-                for lane in range(own.size):
-                    fires[m, lane] = _noisy(
-                        total[m, lane], own[lane], spread[m, lane] + variance, seed, index + np.uint64(lane)
-                    )
-            _vote(fires, invert[g], window, start, votes)
+            _tile_sums(
+                patterns[g], base_squares[tile, low:high], change_squares[tile, low:high], tables, spread
+            )  # fmt: skip
+            index = np.uint64((g * base.shape[0] + tile) * vectors * LANES)
+            _noisy_tile(total, spread, references[tile, g], variance, seed, index, fires)
+            _vote(fires, invert[tile, g], window, votes[tile])
 
 
 @jit()
 def decide_noisy(currents, spreads, references, variance, invert, window, seed, votes):
-    """As `sense_noisy`, for currents and variances [G, M, N] that are known."""
-    groups, vectors, cols = currents.shape
+    """As `sense_noisy`, for currents and variances [G, tiles, M, LANES] that are known."""
+    groups, tiles, vectors, _ = currents.shape
     fires = np.zeros((vectors, LANES), np.uint8)
     for g in range(groups):
-        for start in range(0, cols, LANES):
-            for m in range(vectors):
-                index = np.uint64((g * vectors + m) * cols + start)
-                for lane in range(min(LANES, cols - start)):
-                    n = start + lane
-                    fires[m, lane] = _noisy(
-                        currents[g, m, n], references[g, n], spreads[g, m, n] + variance, seed, index + np.uint64(lane)
-                    )
-            _vote(fires, invert[g], window, start, votes)
+        for tile in range(tiles):
+            index = np.uint64((g * tiles + tile) * vectors * LANES)
+            _noisy_tile(currents[g, tile], spreads[g, tile], references[tile, g], variance, seed, index, fires)
+            _vote(fires, invert[tile, g], window, votes[tile])
 
 
 @jit()
@@ -243,25 +239,22 @@ def _open(gates, wire, rows_of, pieces):
 
 @jit()
 def ladder(gates, conductance, wire, out):
-    """``out[m, n]``: current of column n with gates uint8[M, rows], ``wire`` ohms between cells; exact.
+    """``out[tile, m, lane]``: current of each column with gates uint8[M, rows], ``wire`` ohms between cells; exact.
 
-    One line resistive, or both with the source line held at the sense amplifier: ``wire`` is their sum. Seen from
-    the far end the voltage grows by ``wire * current`` per piece and the current by ``conductance * voltage`` per open
-    cell; sums of positive terms, so that nothing cancels. The result is current over voltage at the driven end.
+    ``conductance`` is packed [tiles, rows, LANES]. One line is resistive, or both with the source line held at the
+    sense amplifier: ``wire`` is their sum. Seen from the far end the voltage grows by ``wire * current`` per piece and
+    the current by ``conductance * voltage`` per open cell; sums of positive terms, so that nothing cancels. The result
+    is current over voltage at the driven end.
     """
-    rows, cols = conductance.shape
     rows_of = np.empty(gates.shape, np.int64)
     pieces = np.empty(gates.shape, conductance.dtype)
     counts = _open(gates, wire, rows_of, pieces)
-    cells = np.zeros((rows, LANES), conductance.dtype)
     ends = np.empty((2, LANES), conductance.dtype)
-    for start in range(0, cols, LANES):
-        width = min(LANES, cols - start)
-        cells[:, :width] = conductance[:, start : start + width]
+    for tile in range(conductance.shape[0]):
         for m in range(gates.shape[0]):
-            climb(cells, rows_of[m], pieces[m], counts[m], ends)
-            for c in range(width):
-                out[m, start + c] = ends[1, c] / ends[0, c]
+            climb(conductance[tile], rows_of[m], pieces[m], counts[m], ends)
+            for lane in range(LANES):
+                out[tile, m, lane] = ends[1, lane] / ends[0, lane]
 
 
 @jit()

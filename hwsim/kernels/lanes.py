@@ -98,6 +98,26 @@ def extend(typingctx, table, change, top):
 
 
 @intrinsic
+def above(typingctx, values, limits, out):
+    """``out[c] = values[c] > limits[c]``: float[LANES] of one type, uint8[LANES], contiguous."""
+
+    def codegen(context, builder, signature, args):
+        vector = _vector(context, values.dtype)
+        size = 4 if values.dtype == types.float32 else 8
+        first, second = (
+            _load(builder, builder.bitcast(_pointer(context, builder, t, a), vector.as_pointer()), size)
+            for t, a in zip(signature.args[:2], args[:2], strict=True)
+        )
+        octets = ir.VectorType(ir.IntType(8), LANES)
+        target = builder.bitcast(_pointer(context, builder, out, args[2]), octets.as_pointer())
+        store = builder.store(builder.zext(builder.fcmp_ordered(">", first, second), octets), target)
+        store.align = 1
+        return context.get_dummy_value()
+
+    return types.void(values, limits, out), codegen
+
+
+@intrinsic
 def climb(typingctx, cells, rows, pieces, count, out):
     """Voltage and current of LANES ladders of resistors from their far ends, where they are 1 and 0, into ``out``.
 
