@@ -1,8 +1,5 @@
 """The crossbar datapath in its digital limit: split networks, thresholds, costs, bad input."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,8 +15,6 @@ from hwsim.requantization import Quantizer
 from hwsim.splitting import splits
 from tests.naive_network import naive_outputs
 from tests.split_networks import conv_network, linear_network, signs, thresholds
-
-VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())["vectors"]
 
 
 def grid(rows, cols):
@@ -45,38 +40,6 @@ def test_split_networks_run_alike_everywhere(seed):
         expected = naive_outputs(network, x)
         for design in (None, Design(), on_crossbars()):
             np.testing.assert_array_equal(hwsim.run(network, design, x), expected)
-
-
-@pytest.mark.parametrize("vector", VECTORS["rram_split"], ids=lambda v: v["name"])
-def test_the_published_scheme(vector):
-    x, w = np.array(vector["x"]), np.array(vector["w"])
-    groups = len(vector["partial"])
-    sums = Rram(rows=len(x) // groups)
-    codes = ((w + 1) // 2).astype(np.uint8).reshape(groups, -1)
-    weights = signs(np.random.default_rng(0), groups, len(x) // groups)
-    weights = type(weights)(**{**vars(weights), "codes": codes})
-    operator = SplitLinear(
-        weight=weights, splits=groups, quantizer=Quantizer.sign(np.zeros(groups), np.zeros(groups, bool))
-    )
-    partial = [int(sums.matmul(a, part)[0, 0]) for a, part in operator.operands(x[None])]
-    assert partial == vector["partial"]
-    bits = np.where(np.array(partial) >= 0, 1, -1)
-    assert bits.tolist() == vector["partial_sign"]
-    assert int(operator.fold(bits[None], 1, (1,))[0, 0]) == vector["merged_sign"]
-    assert int(sum(bits)) == vector["merged"]
-
-
-@pytest.mark.parametrize("vector", VECTORS["bitsplit"], ids=lambda v: v["name"])
-def test_bits_of_activations_as_paths_of_their_own(vector):
-    w = np.array(vector["w"])
-    weights = signs(np.random.default_rng(0), 1, len(w))
-    weights = type(weights)(**{**vars(weights), "codes": ((w + 1) // 2).astype(np.uint8)[None]})
-    rram = Rram(rows=len(w), mapping="differential")
-    for path, dot in zip(vector["paths"], vector["path_dots"], strict=True):
-        signed = 2 * np.array([path]) - 1
-        assert (int(rram.matmul(signed, weights)[0, 0]) + int(w.sum())) // 2 == dot
-    recombined = sum(dot << i for i, dot in enumerate(vector["path_dots"]))
-    assert recombined == vector["linear_recombined"] == int(np.dot(vector["act"], w))
 
 
 @given(st.lists(st.sampled_from([-1, 1]), min_size=1, max_size=64))
