@@ -62,21 +62,24 @@ def test_wire_loss_is_that_of_nodal_analysis(rows, ron, ohm, lines):
 @pytest.mark.parametrize("lines", LINES)
 def test_columns_of_both_mappings(mapping, lines):
     rng = np.random.default_rng(3)
-    cells = program(Device(ron_ohm=1e4, roff_ohm=2e5), rng.random((2, 40, 5)) < 0.5, rng)
+    programmed = program(Device(ron_ohm=1e4, roff_ohm=2e5), rng.random((2, 40, 5)) < 0.5, rng)
+    cells = programmed.astype(np.float64)
     starts = np.array([0, 25, 40])
     wires = Wires(bit_line_ohm=2.0, **LINES[lines])
     bits = rng.integers(0, 2, (3, 40)).astype(np.uint8)
     got = untiled(Columns(cells, starts, mapping, wires).exact(bits), 5)
+    single = untiled(Columns(programmed, starts, mapping, wires).exact(bits), 5)
     ohms = wires.bit_line_ohm, wires.source_line_ohm, wires.source_feed
     for g, m, n in np.ndindex(got.shape):
         own = slice(starts[g], starts[g + 1])
         b, first, second = bits[m, own], cells[0, own, n], cells[1, own, n]
         if mapping == "xnor":
             gates, column = np.stack([b, 1 - b], 1).ravel(), np.stack([first, second], 1).ravel()
-            expected = column_current(gates, column, *ohms)
+            currents = [column_current(gates, column, *ohms)]
         else:
-            expected = column_current(b, first, *ohms) - column_current(b, second, *ohms)
-        assert got[g, m, n] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+            currents = [column_current(b, first, *ohms), -column_current(b, second, *ohms)]
+        assert got[g, m, n] == pytest.approx(sum(currents), rel=1e-9, abs=1e-9 * max(currents))
+        assert single[g, m, n] == pytest.approx(sum(currents), rel=1e-5, abs=1e-5 * max(currents))
 
 
 @pytest.mark.parametrize("ohm", [0.5, 5.0, 50.0])

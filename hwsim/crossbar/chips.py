@@ -96,10 +96,8 @@ class ProgrammedLayer:
             references = references * factor[:, None]
         elif rram.reference == "trimmed":
             bits = rng.integers(0, 2, (sensing.VECTORS, self._starts[-1]), dtype=np.uint8)
-            counts = np.stack([
-                rram.currents(2 * bits[:, low:high].astype(np.int8) - 1, ideal[:, low:high])
-                for low, high in zip(self._starts[:-1], self._starts[1:], strict=True)
-            ])  # fmt: skip
+            counted = Packed.of(*contributions(ideal.astype(np.float32), rram.mapping), self._starts)
+            counts = untiled(counted.sums(patterns(bits, self._starts)), weights[0].n)
             measured = untiled(self.currents(bits), weights[0].n) + offset[:, None]
             references = sensing.trimmed(measured, counts, thresholds, device.window)
         # A threshold that no sum reaches, or every sum does, is no comparison: the column is wired to a constant.

@@ -286,11 +286,12 @@ def far_fed(gates, conductance, bit_wire, source_wire, out):
 def attenuation(mean, wire, out):
     """``out[row, n]``: voltage at each cell over that at the driven end, in a ladder of conductances ``mean``."""
     rows, cols = mean.shape
-    for n in range(cols):
-        volts, amperes = 1.0, 0.0
-        for row in range(rows - 1, -1, -1):
-            out[row, n] = volts
-            amperes += mean[row, n] * volts
-            volts += wire * amperes
-        for row in range(rows):
-            out[row, n] /= volts
+    volts, amperes = np.ones(cols), np.zeros(cols)
+    for row in range(rows - 1, -1, -1):
+        for n in range(cols):
+            out[row, n] = volts[n]
+            amperes[n] += mean[row, n] * volts[n]
+            volts[n] += wire * amperes[n]
+    for row in range(rows):
+        for n in range(cols):
+            out[row, n] /= volts[n]
