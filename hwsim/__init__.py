@@ -5,6 +5,9 @@ from hwsim.crossbar.chips import chips
 from hwsim.crossbar.parameters import Adc, Device, SenseAmplifier, Wires
 from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.fp_mac import FpMac
+from hwsim.datapaths.lmul import LMul
+from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.mac import Mac
 from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Dram, Override, Sram
@@ -24,7 +27,7 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "HwsimError", "Mac", "Network", "Node",
-    "Override", "QTensor", "Result", "Rram", "Rule", "SenseAmplifier", "Space", "Sram", "Wires", "Workload",
-    "chips", "lower", "pareto", "quantize", "report", "run", "simulate", "sweep", "transport", "workloads",
+    "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "FpMac", "HwsimError", "LMul", "Lut", "Mac",
+    "Network", "Node", "Override", "QTensor", "Result", "Rram", "Rule", "SenseAmplifier", "Space", "Sram", "Wires",
+    "Workload", "chips", "lower", "pareto", "quantize", "report", "run", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from hwsim import exact
-from hwsim.datapaths.rram import Rram
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
-from hwsim.integer import IntegerDatapath, wide_sums
+from hwsim.integer import wide_sums
 from hwsim.network import Network, Node
 from hwsim.operators import HostOperator, Input, Matmul
 from hwsim.requantization import requantize
@@ -52,24 +51,24 @@ def evaluate(network: Network, node: Node, design: Design | None, inputs: list[n
 def _run_matmul(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
     operator = node.operator
     assert isinstance(operator, Matmul)
-    overflow = "wrap"
     if design is None:
         bits = network.activation_bits(node)
         sums = [exact.matmul(a, w, bits) for a, w in operator.operands(*inputs)]
+        y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer)
     else:
         here = design.layer(node.name)
         datapath = here.datapath
-        if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath | Rram):
+        if datapath.verified != "rtl":
             raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
         datapath.check_array(here.array)
-        overflow = datapath.overflow
         try:
             datapath.check_results(operator.quantizer)
-            sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
+            shift = operator.quantizer.sum_shift
+            sums = [datapath.layer_sums(a, w, shift) for a, w in datapath.pairs(operator, inputs)]
         except FormatError as error:
             raise FormatError(f"layer {node.name!r}: {error}") from None
-        problem = wide_sums(operator.quantizer.sum_shift, datapath.name())
+        problem = wide_sums(operator.quantizer.sum_shift, datapath)
         if problem:
             raise FormatError(f"layer {node.name!r}: {problem}")
-    y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer, overflow)
+        y = datapath.requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer)
     return operator.fold(y, len(inputs[0]), network.shapes[node.name])

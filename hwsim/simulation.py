@@ -100,7 +100,7 @@ def check_support(layer: MatmulLayer, design: Design) -> None:
     """FormatError naming the layer unless the datapath takes its weights and activations."""
     datapath = design.datapath
     problem = next(filter(None, (measure(w, datapath, design.array).refusal for w in layer.weights)), "")
-    problem = problem or wide_sums(layer.sum_shift, datapath.name())
+    problem = problem or wide_sums(layer.sum_shift, datapath)
     limit = getattr(datapath, "activation_bits", None)
     if not problem and limit is not None and layer.activation_bits > limit:
         problem = (

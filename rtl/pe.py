@@ -6,11 +6,14 @@ from types import ModuleType
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
+from hwsim.floating import FloatDatapath
 from rtl.accumulator import Accumulator
+from rtl.float32 import Float32Accumulator
+from rtl.plane_accumulator import PlaneAccumulator
 
 
-def implementation(datapath: IntegerDatapath) -> ModuleType:
+def implementation(datapath: ArrayDatapath) -> ModuleType:
     """The module of this package that has the datapath's ``Feeder`` and ``Dot``."""
     return importlib.import_module(f"rtl.{datapath.name()}")
 
@@ -25,15 +28,22 @@ class ProcessingElement(Component):
         shadow: the shadow register.
     """
 
-    def __init__(self, datapath: IntegerDatapath) -> None:
+    def __init__(self, datapath: ArrayDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator = Accumulator(datapath, len(self._dot.step))
+        self._accumulator = self._sum(datapath)
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
-            {name: member for name, member in inner.items() if name not in ("step", "value")}
+            {name: member for name, member in inner.items() if name not in ("step", "value", "plane")}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
+
+    def _sum(self, datapath: ArrayDatapath) -> Component:
+        if isinstance(datapath, FloatDatapath) and datapath.accumulation == "float32":
+            return Float32Accumulator()
+        if datapath.scales_per_group > 1:
+            return PlaneAccumulator(datapath, self._dot.signature.members["step"].shape)
+        return Accumulator(datapath, len(self._dot.step))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -52,4 +62,6 @@ class ProcessingElement(Component):
             m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
             m.d.sync += shadow.eq(self.below)
+        if "plane" in accumulator.signature.members:
+            m.d.comb += accumulator.plane.eq(self.operand.turn)
         return m

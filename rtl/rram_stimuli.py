@@ -39,12 +39,11 @@ class CrossbarLayer:
         """The outputs ``columns`` of a layer for a batch of its inputs."""
         groups, outputs = operator.matmuls, operator.weight.n // operator.matmuls
         chosen = (np.arange(groups)[:, None] * outputs + np.arange(outputs)[columns]).ravel()
-        quantizer = operator.quantizer
-        names = ("bias", "multiplier", "shift", "invert")
-        quantizer = dataclasses.replace(quantizer, **{name: getattr(quantizer, name)[chosen] for name in names})
         weights = tuple(w.rows(columns.start, columns.stop) for w in operator.split_weight())
         window = operator.window if isinstance(operator, Split) else 1
-        return cls(x=operator.unfold(x), weights=weights, quantizer=quantizer, window=window)
+        return cls(
+            x=operator.unfold(x), weights=weights, quantizer=operator.quantizer.channels(chosen), window=window
+        )  # fmt: skip
 
     @property
     def outputs(self) -> int:
@@ -58,12 +57,7 @@ class CrossbarLayer:
 
     def part(self, group: int) -> Quantizer:
         """The quantizer of one group's columns."""
-        chosen = slice(group * self.outputs, (group + 1) * self.outputs)
-        quantizer = self.quantizer
-        return dataclasses.replace(
-            quantizer, bias=quantizer.bias[chosen], multiplier=quantizer.multiplier[chosen],
-            shift=quantizer.shift[chosen], invert=quantizer.invert[chosen],
-        )  # fmt: skip
+        return self.quantizer.channels(slice(group * self.outputs, (group + 1) * self.outputs))
 
 
 def results(datapath: Rram, layer: CrossbarLayer) -> np.ndarray:
@@ -72,7 +66,7 @@ def results(datapath: Rram, layer: CrossbarLayer) -> np.ndarray:
     for group, w in enumerate(layer.weights):
         quantizer = layer.part(group)
         currents = datapath.currents(layer.x[group], layer.states(group))
-        fires = (currents >= datapath.thresholds(w, quantizer)) != quantizer.invert
+        fires = (currents >= datapath.thresholds(w, quantizer.bias)) != quantizer.invert
         windows = fires.reshape(-1, layer.window, layer.outputs)
         votes.append(np.where(quantizer.invert, windows.all(axis=1), windows.any(axis=1)))
     return majority(2 * np.stack(votes).astype(np.int32) - 1, axis=0)
@@ -121,7 +115,7 @@ def _references(datapath: Rram, array: Array, layer: CrossbarLayer, layout: data
     invert = np.zeros((count, layer.outputs), np.int64)
     for group, w in enumerate(layer.weights):
         quantizer = layer.part(group)
-        threshold[group], invert[group] = datapath.thresholds(w, quantizer), quantizer.invert
+        threshold[group], invert[group] = datapath.thresholds(w, quantizer.bias), quantizer.invert
     return beats.pack(layout, {
         "columns": {"threshold": _columns(array, threshold, never), "invert": _columns(array, invert)},
         "group": np.arange(count), "groups": np.full(count, len(layer.weights)),

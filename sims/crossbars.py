@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hwsim import digits, inference
+from hwsim import digits
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array
 from hwsim.datapaths.rram import CrossbarWeights, Rram
 from hwsim.errors import FormatError
 from hwsim.network import Network
-from hwsim.operators import Split, StaticMatmul
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
 from hwsim.workload import MatmulLayer, Workload
+from rtl import layers
 from rtl.harness import Job
 from rtl.rram_stimuli import CrossbarLayer, stimuli
 
@@ -114,10 +114,4 @@ def fitting(network: Network, datapath: Rram, array: Array) -> list[str]:
 def layer_parts(network: Network, name: str, array: Array) -> Iterator[CrossbarLayer]:
     """One layer on held-out images, cut into shares of at most ``array.cols`` outputs."""
     images, _ = digits.held_out(network)
-    node = network.node(name)
-    operator = node.operator
-    assert isinstance(operator, StaticMatmul)
-    values = {each.name: value for each, value in inference.trace(network, None, images[:BATCH])}
-    outputs = operator.outputs if isinstance(operator, Split) else operator.weight.n
-    for low in range(0, outputs, array.cols):
-        yield CrossbarLayer.of(operator, values[node.inputs[0]], slice(low, min(low + array.cols, outputs)))
+    return layers.crossbar_parts(network, None, name, images[:BATCH], array)

@@ -1,6 +1,7 @@
 """Simulator against RTL on the quick part of the catalogue, and benches that must notice faults."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from cocotb_tools.check_results import get_results
 from hwsim import digits
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.mac import Mac
 from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Override
@@ -52,7 +54,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
-        with pytest.raises(FormatError, match="its values need"):
+        with pytest.raises(FormatError, match=r"its values|accumulator_bits|planes"):
             simulate(digits.load(network), design)
         return
     result = simulate(digits.load(network), design, batch=networks.BATCH)
@@ -64,11 +66,11 @@ def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
 
 
 def test_catalogue_is_wide_enough():
-    for datapath in ("mac", "bit_serial"):
+    for datapath in ("mac", "bit_serial", "lut"):
         chosen = [each for each in catalogue() if each.datapath.name() == datapath]
         assert sum(each.engine == "verilator" for each in chosen) >= 8
         assert sum(each.quick for each in chosen) >= 5
-        for stationary in (False, True):
+        for stationary in (False,) if datapath == "lut" else (False, True):
             same = [each for each in chosen if each.array.weight_stationary == stationary]
             assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
             assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
@@ -77,6 +79,17 @@ def test_catalogue_is_wide_enough():
             for each in whole:
                 assert each.quick
                 assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+@pytest.mark.parametrize("datapath", ["lmul", "fp_mac"])
+def test_catalogue_of_floating_point_is_wide_enough(datapath):
+    chosen = [each for each in catalogue() if each.datapath.name() == datapath]
+    assert sum(each.engine == "verilator" for each in chosen) >= 8
+    assert {each.datapath.accumulation for each in chosen if each.quick} == {"float32", "fixed"}
+    for each in (each for each in chosen if each.network):
+        assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+        design = Design(datapath=each.datapath, array=each.array)
+        assert "cnn_fp8" in networks.runnable(design)
 
 
 def test_crossbars_are_compared_widely():
@@ -191,8 +204,13 @@ def test_broken_stream_rules_are_noticed(engine, array, fault, tmp_path):
     assert outcome.violations > 0
 
 
-@pytest.mark.parametrize("array", [SMALL, STATIONARY], ids=lambda array: array.dataflow)
-@pytest.mark.parametrize("datapath", [Mac(lanes=2), BitSerial(lanes=2, skip="zero")], ids=lambda d: d.name())
+BARE = [
+    *itertools.product([Mac(lanes=2), BitSerial(lanes=2, skip="zero")], [SMALL, STATIONARY]),
+    (Lut(lanes=4, mu=2, build="incremental"), SMALL),
+]
+
+
+@pytest.mark.parametrize(("datapath", "array"), BARE, ids=[f"{each[0].name()}-{each[1].dataflow}" for each in BARE])
 def test_stream_rules_cycle_by_cycle(datapath, array, tmp_path):
     layouts = stream_layouts(datapath, array)
     matmul = random_matmul("ragged", datapath, array, seed=6)

@@ -75,17 +75,9 @@ class ProgrammedLayer:
     def _sense(self, ideal: np.ndarray, weights: list) -> np.ndarray:
         """References less the amplifiers' offsets, float32[G, N]."""
         rram, device, rng = self._rram, self._rram.device, self._rng
-        quantizer, groups = self._operator.quantizer, len(weights)
-        bias = quantizer.bias.reshape(groups, -1)
-        thresholds = np.stack(
-            [
-                rram.thresholds(w, dataclasses.replace(
-                    quantizer, bias=bias[g], multiplier=quantizer.multiplier.reshape(groups, -1)[g],
-                    shift=quantizer.shift.reshape(groups, -1)[g], invert=quantizer.invert.reshape(groups, -1)[g],
-                ))
-                for g, w in enumerate(weights)
-            ]
-        )  # fmt: skip
+        groups = len(weights)
+        bias = self._operator.quantizer.bias.reshape(groups, -1)
+        thresholds = np.stack([rram.thresholds(w, own) for w, own in zip(weights, bias, strict=True)])
         sizes = np.diff(self._starts)
         offset = sensing.offsets(
             rram.sense.offset_lsb * device.window, groups, weights[0].n, rram.cols, rram.columns_per_sense, rng

@@ -146,14 +146,14 @@ class Rram(Datapath):
         if not array.weight_stationary:
             raise DesignError("rram runs weight_stationary only; use array.dataflow='weight_stationary'")
 
-    def thresholds(self, w: Operand, quantizer: Quantizer) -> np.ndarray:
+    def thresholds(self, w: Operand, bias: np.ndarray) -> np.ndarray:
         """int64[N]: the least current, in currents of one cell, at which each column's sense bit is 1.
 
         From ``2 * current - K + bias >= 0``, or of differential columns ``2 * current - sum(weights) + bias >= 0``;
         0 .. rows + 1, or -rows .. rows + 1, beyond which nothing changes.
         """
         offset = w.integers.sum(axis=1) if self.mapping == "differential" else w.k
-        exact = -((quantizer.bias.astype(np.int64) - offset) // 2)
+        exact = -((bias.astype(np.int64) - offset) // 2)
         return np.clip(exact, -self.rows if self.mapping == "differential" else 0, self.rows + 1)
 
     def currents(self, x: np.ndarray, states: np.ndarray) -> np.ndarray:
