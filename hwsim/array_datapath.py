@@ -142,8 +142,8 @@ class ArrayDatapath(Datapath):
         return w
 
     def pairs(self, operator: Matmul, inputs: Sequence[np.ndarray]) -> list[tuple[np.ndarray, Operand]]:
-        """`Matmul.operands`, second operands that are activations as `dynamic` makes them."""
-        pairs = operator.operands(*inputs)
+        """See `Datapath.pairs`: second operands that are activations as `dynamic` makes them."""
+        pairs = super().pairs(operator, inputs)
         return [(a, self.dynamic(w)) for a, w in pairs] if isinstance(operator, DynamicMatmul) else pairs
 
     def stream_weights(self, w: Operand) -> np.ndarray:
@@ -158,13 +158,6 @@ class ArrayDatapath(Datapath):
         """``scale`` and ``offset``, int32[N, G, ...]: what lowered ``w`` brings to the scale stage."""
         return {"scale": w.scale, "offset": np.zeros_like(w.scale) if w.offset is None else w.offset}
 
-    def layer_sums(self, x: np.ndarray, w: Operand, sum_shift: int) -> np.ndarray:
-        """int32[M, N]: what reaches the requantizers for a network's activations int[M, K].
-
-        It is in units of ``2**sum_shift`` of the network's.
-        """
-        return self.matmul(x, w)
-
     def requantize(self, sums: np.ndarray, quantizer: Quantizer) -> np.ndarray:
-        """int32 results of what `layer_sums` gave."""
+        """See `Datapath.requantize`."""
         return requantize(sums, dataclasses.replace(quantizer, sum_shift=0), self.result_overflow)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from hwsim import exact
-from hwsim.array_datapath import ArrayDatapath
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
 from hwsim.integer import wide_sums
@@ -36,14 +35,17 @@ def trace(network: Network, design: Design | None, x: np.ndarray) -> Iterator[tu
     values: dict[str, np.ndarray] = {}
     for node in network.nodes:
         inputs = [values[name] for name in node.inputs]
-        if isinstance(node.operator, Input):
-            value = node.operator.quantize(samples)
-        elif isinstance(node.operator, HostOperator):
-            value = node.operator.apply(*inputs)
-        else:
-            value = _run_matmul(network, node, design, inputs)
-        values[node.name] = value
-        yield node, value
+        values[node.name] = evaluate(network, node, design, inputs or [samples])
+        yield node, values[node.name]
+
+
+def evaluate(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
+    """The int32 output of one node for its inputs; of the input node, for real samples."""
+    if isinstance(node.operator, Input):
+        return node.operator.quantize(inputs[0])
+    if isinstance(node.operator, HostOperator):
+        return node.operator.apply(*inputs)
+    return _run_matmul(network, node, design, inputs)
 
 
 def _run_matmul(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
@@ -56,10 +58,11 @@ def _run_matmul(network: Network, node: Node, design: Design | None, inputs: lis
     else:
         here = design.layer(node.name)
         datapath = here.datapath
-        if datapath.verified != "rtl" or not isinstance(datapath, ArrayDatapath):
+        if datapath.verified != "rtl":
             raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
         datapath.check_array(here.array)
         try:
+            datapath.check_results(operator.quantizer)
             shift = operator.quantizer.sum_shift
             sums = [datapath.layer_sums(a, w, shift) for a, w in datapath.pairs(operator, inputs)]
         except FormatError as error:

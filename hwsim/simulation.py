@@ -22,7 +22,7 @@ from hwsim.repetition import Repetition
 from hwsim.result import EventCount, LayerResult, Part, Result
 from hwsim.technology import SramFigures, Technology
 from hwsim.weight_source import WeightSource, kept_tensor
-from hwsim.workload import HostLayer, MatmulLayer, Workload
+from hwsim.workload import HostLayer, MatmulLayer, OneBit, Workload
 
 Figure = TypeVar("Figure")
 
@@ -93,12 +93,12 @@ def _measure(w: Any, datapath: Datapath, array: Array) -> Measured:
     known = Measured(group_size=w.group_size, storage_bits=w.storage_bits)
     try:
         datapath.supports(w)
+        values = datapath.stats(w, array).values
     except FormatError as error:
         return dataclasses.replace(known, refusal=str(error))
     return dataclasses.replace(
-        known, values=datapath.stats(w, array).values, peak_macs=datapath.peak_macs(w, array),
-        repetition=datapath.repetition(w, array),
-    )  # fmt: skip
+        known, values=values, peak_macs=datapath.peak_macs(w, array), repetition=datapath.repetition(w, array)
+    )
 
 
 def check_support(layer: MatmulLayer, design: Design) -> None:
@@ -153,8 +153,10 @@ def compute(layer: MatmulLayer, design: Design, m_outer: bool) -> tuple[int, np.
 
 
 def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
+    split = layer.one_bit
     layer = design.datapath.stored(layer)
     check_support(layer, design)
+    design.datapath.check_clock(design.clock_mhz)
     mapping = layer_mapping(layer, design)
     compute_cycles, counts, features = compute(layer, design, mapping.m_outer)
     count = layer.matmuls // mapping.matmuls
@@ -173,6 +175,7 @@ def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leaka
     bounds = {"compute": compute_cycles, "dram": dram_cycles, **supply}
     events = [
         *_datapath_events(design, tech, counts, features),
+        *_merge_events(design, tech, layer, split),
         *_memory_events(design, tech, traffic, mapping, count),
         *_leakage(leakage_uw, cycles, design),
     ]
@@ -276,6 +279,14 @@ def _figure(datapath: Datapath, look_up: Callable[..., Figure], *arguments: obje
         ) from None
 
 
+def _merge_events(design: Design, tech: Technology, layer: MatmulLayer, split: OneBit | None) -> Iterator[EventCount]:
+    """The host merges the bits of a split layer unless the array does; it does so while the array computes."""
+    if split is not None and split != OneBit() and not design.datapath.merges and design.counted.host_operators:
+        energy = tech.energy("vector_unit", "element", {"lanes": design.vector_lanes})
+        elements = layer.m * layer.n * layer.matmuls
+        yield EventCount("host", "vector_unit", "element", elements, energy.e0_pj, energy.row)
+
+
 def _memory_events(
     design: Design, tech: Technology, traffic: dict[tuple[str, str], int], mapping: Mapping, count: int
 ) -> Iterator[EventCount]:
@@ -322,13 +333,13 @@ def _simulate_host(layer: HostLayer, design: Design, tech: Technology, leakage_u
 
 def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Part, ...]:
     """Parts of the chip: every distinct array that a layer runs on, buffers, vector unit."""
-    arrays = {(design.datapath, design.array)}
+    arrays = {(design.datapath, design.array, "")} if not design.datapath.resident else set()
     for layer in workload.layers:
         if isinstance(layer, MatmulLayer):
             here = design.layer(layer.name)
-            arrays.add((here.datapath, here.array))
+            arrays.add((here.datapath, here.array, layer.name if here.datapath.resident else ""))
     parts = []
-    for datapath, array in sorted(arrays, key=repr):
+    for datapath, array, _ in sorted(arrays, key=repr):
         datapath.check_array(array)
         for part in datapath.components(array):
             area = _figure(datapath, tech.area, part.name, part.parameters)

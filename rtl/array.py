@@ -8,8 +8,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
+from hwsim.datapaths.rram import Rram
 from hwsim.floating import FloatDatapath
-from rtl import streams
+from rtl import rram_streams, streams
 from rtl.accumulator import GroupSum
 from rtl.control import Control
 from rtl.floating import Normalizer
@@ -18,12 +19,13 @@ from rtl.operands import BuildStage, OperandQueue
 from rtl.pe import ProcessingElement, implementation
 from rtl.requantizer import RequantizerRow
 
-RESULTS = "o_results"
-"""The array's one output stream."""
+RESULTS = streams.RESULTS
 
 
-def stream_layouts(datapath: ArrayDatapath, array: Array) -> dict[str, data.StructLayout]:
+def stream_layouts(datapath: ArrayDatapath | Rram, array: Array) -> dict[str, data.StructLayout]:
     """The payload layout of each stream of the array of any dataflow, inputs and results."""
+    if isinstance(datapath, Rram):
+        return rram_streams.stream_layouts(datapath, array)
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
     module = implementation(datapath)
     tables = {"i_tables": module.tables(datapath, array)} if datapath.loads_tables else {}

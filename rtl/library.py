@@ -11,8 +11,7 @@ from types import SimpleNamespace
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, ValueLike
 from amaranth.lib.wiring import Component, In
 
-from hwsim.array_datapath import ArrayDatapath
-from hwsim.datapath import Array
+from hwsim.datapath import Array, Datapath
 
 
 class Library:
@@ -55,7 +54,7 @@ def place(
     platform: Library | None,
     name: str,
     kind: type[Component],
-    parameters: tuple[ArrayDatapath | Array, ...],
+    parameters: tuple[Datapath | Array, ...],
     inputs: Mapping[str, ValueLike],
     clocked: bool = True,
 ) -> Component | SimpleNamespace:

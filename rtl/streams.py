@@ -10,6 +10,8 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.floating import FloatDatapath
 
+RESULTS = "o_results"
+"""The one output stream of any array."""
 RESULT_BITS = 32
 EXPONENT = signed(10)
 """The power of two that brings a tile's floating-point sums to integers."""

@@ -60,7 +60,7 @@ def _piece(rng: np.random.Generator, matmul: Matmul, array: Array) -> Matmul:
     row, column = int(rng.integers(len(matmul.x) - m + 1)), int(rng.integers(matmul.w.n - n + 1))
     return dataclasses.replace(
         matmul, x=matmul.x[row : row + m], w=matmul.w.rows(column, column + n),
-        quantizer=layers.channels(matmul.quantizer, column, n),
+        quantizer=matmul.quantizer.channels(slice(column, column + n)),
     )  # fmt: skip
 
 

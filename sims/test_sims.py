@@ -12,16 +12,18 @@ from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.mac import Mac
-from hwsim.design import Design
+from hwsim.datapaths.rram import Rram
+from hwsim.design import Design, Override
 from hwsim.errors import FormatError
 from hwsim.simulation import simulate
-from rtl import harness, stimuli, verilog
+from hwsim.workload import MatmulLayer, Workload
+from rtl import harness, rram_stimuli, stimuli, verilog
 from rtl.array import stream_layouts
 from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
-from sims import amaranth_engine, networks, runner, verilator_engine
-from sims.catalogue import Configuration, catalogue, find
+from sims import amaranth_engine, crossbars, networks, runner, verilator_engine
+from sims.catalogue import ROUNDS, Configuration, catalogue, find
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
@@ -34,6 +36,10 @@ def names(configuration: Configuration) -> str:
     return configuration.name
 
 
+def crossbar(configuration: Configuration) -> bool:
+    return isinstance(configuration.datapath, Rram)
+
+
 @pytest.mark.parametrize("configuration", QUICK, ids=names)
 def test_simulator_and_rtl_agree(configuration, tmp_path):
     named = list(configuration.workloads())
@@ -44,7 +50,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 
 
 @pytest.mark.parametrize("network", digits.NAMES)
-@pytest.mark.parametrize("configuration", [each for each in QUICK if each.network], ids=names)
+@pytest.mark.parametrize("configuration", [each for each in QUICK if each.network and not crossbar(each)], ids=names)
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
@@ -84,6 +90,42 @@ def test_catalogue_of_floating_point_is_wide_enough(datapath):
         assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
         design = Design(datapath=each.datapath, array=each.array)
         assert "cnn_fp8" in networks.runnable(design)
+
+
+def test_crossbars_are_compared_widely():
+    chosen = [each for each in catalogue() if crossbar(each)]
+    assert len({(each.datapath, each.array) for each in chosen}) >= 25
+    assert sum(each.engine == "verilator" for each in chosen) >= 8
+    assert {each.engine for each in chosen if each.quick} == {"verilator", "amaranth"}
+    drawn = sum(ROUNDS[each.engine] * len(crossbars.KINDS) for each in chosen)
+    assert drawn >= 300
+
+
+def test_every_layer_between_signs_runs_on_crossbars():
+    whole = [each for each in catalogue() if crossbar(each) and each.network]
+    assert any(each.quick for each in whole)
+    for name in digits.NAMES:
+        network = digits.load(name)
+        found = {layer for each in whole for layer in crossbars.fitting(network, each.datapath, each.array)}
+        layers = Workload.from_network(network).layers
+        assert found == {layer.name for layer in layers if isinstance(layer, MatmulLayer) and layer.one_bit}
+
+
+@pytest.mark.parametrize("network", [name for name in digits.NAMES if "binary" in name or "split" in name])
+def test_crossbar_jobs_are_the_layers_that_simulate_counts(network):
+    loaded = digits.load(network)
+    for each in catalogue():
+        if not (crossbar(each) and each.network):
+            continue
+        for layer in crossbars.fitting(loaded, each.datapath, each.array):
+            part = next(crossbars.layer_parts(loaded, layer, each.array))
+            job = rram_stimuli.stimuli(each.datapath, each.array, part)
+            programming = max(len(job.streams[name]) for name in ("i_cells", "i_references"))
+            wide = dataclasses.replace(each.array, cols=1024)
+            design = Design(overrides=(Override(layers=layer, datapath=each.datapath, array=wide),))
+            result = simulate(loaded, design, batch=crossbars.BATCH)
+            counted = next(one.compute_cycles for one in result.layers if one.name == layer)
+            assert job.cycles - programming == counted
 
 
 def test_every_network_runs_bit_serially():

@@ -8,6 +8,7 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 
 from hwsim import mapping
+from hwsim.datapaths.rram import Rram
 from hwsim.floating import FloatDatapath
 from hwsim.requantization import requantize
 from rtl import beats, stimuli
@@ -16,7 +17,8 @@ from sims.catalogue import catalogue
 from sims.workloads import KINDS, random_matmul
 from tests import naive, naive_floating, naive_weight_stationary
 
-AMARANTH = [each for each in catalogue() if each.engine == "amaranth"]
+MATMULS = [each for each in catalogue() if not isinstance(each.datapath, Rram)]
+AMARANTH = [each for each in MATMULS if each.engine == "amaranth"]
 SMALL = [each for each in AMARANTH if not each.array.weight_stationary]
 INTEGER = [each for each in SMALL if not isinstance(each.datapath, FloatDatapath)]
 STATIONARY = [each for each in AMARANTH if each.array.weight_stationary]
