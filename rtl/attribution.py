@@ -1,5 +1,6 @@
 """Which cells of an array's netlist are which part, and whose energy is which event's."""
 
+import re
 from dataclasses import dataclass
 
 from hwsim.array_datapath import ArrayDatapath
@@ -7,12 +8,14 @@ from hwsim.datapath import Array
 from rtl.pe import implementation
 
 CONTROL = "control"
-_WITHIN = {
-    "pe": {"dot", "feeder", "weights"},
-    "column": {"buffer"},
+_PARTS: dict[str, dict] = {
+    "pe": {"dot": {"multiplier": {}}, "feeder": {}, "weights": {}},
+    "column": {"buffer": {}},
+    **{name: {} for name in ("feeder", "operand_queue", "requantizers")},
+    **{name: {} for name in ("build_stage", "table", "step_sum", "unit", "choice")},
 }
-"""Submodules that are parts of their own."""
-_TOP = ("feeder", "operand_queue", "requantizers")
+"""Submodules that are parts of their own, where they stand; their numbers left out."""
+_ALIASES = {"group_sum": "pe", "normalizer": "requantizers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +23,12 @@ class Share:
     """Energy of one action: of ``parts`` without their clock pins, of ``clocks`` these alone.
 
     A part in ``gated`` is taken as clocked for one cycle per action. ``per`` is the event that counts the action
-    (``component action``), if the simulator has none of that name.
+    (``component action``), if the simulator has none of that name. Without action it is area alone: a part's area is
+    the last component's that names it.
     """
 
     component: str
-    action: str
+    action: str = ""
     parts: tuple[str, ...] = ()
     clocks: tuple[str, ...] = ()
     gated: tuple[str, ...] = ()
@@ -33,23 +37,21 @@ class Share:
 
 def part(instance: str) -> str:
     """The part that an instance belongs to, by its path."""
-    path = instance.split(".")
-    first = path[0].partition("$")[0]
-    if path[1:2] == ["dot"] and len(path) > 3 and path[2].startswith("multiplier_"):
-        return "multiplier"
-    for prefix, names in _WITHIN.items():
-        if first.startswith(f"{prefix}_") and len(path) > 1:
-            second = path[1].partition("$")[0]
-            return second if second in names else prefix
-    if first.startswith("group_sum_"):
-        return "pe"
-    if first.startswith("normalizer_"):
-        return "requantizers"
-    return first if first in _TOP else CONTROL
+    found, inside = CONTROL, _PARTS
+    for step in instance.split(".")[:-1]:
+        name = re.sub(r"(_\d+)*$", "", step.partition("$")[0])
+        name = _ALIASES.get(name, name)
+        if name not in inside:
+            break
+        found, inside = name, inside[name]
+    return found
 
 
 def shares(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:
-    """Every event whose energy the netlist tells; those of the datapath's own module first."""
+    """Every event whose energy the netlist tells.
+
+    Those of PEs are the ``SHARES`` of the datapath's module, or those of PEs that multiply and accumulate.
+    """
     own = getattr(implementation(datapath), "SHARES", None) or _pe(datapath, array)
     return (*own, *(_stationary() if array.weight_stationary else _shared(datapath)))
 

@@ -184,7 +184,7 @@ class _Measurement:
         counts: Mapping[str, Mapping[str, int]],
     ) -> tuple[EventEnergy, ...]:
         result = []
-        for share in self.shares:
+        for share in filter(lambda share: share.action, self.shares):
             key = share.per or f"{share.component} {share.action}"
 
             def energy(of: Mapping[str, Mapping[str, float]], names: Sequence[str], key=key, share=share) -> float:
@@ -219,13 +219,13 @@ class _Measurement:
         for flop, function in zip(self.netlist.flop_instance, self.netlist.flop_next, strict=True):
             nets = self.netlist.fanin[self.netlist.fanin_start[function] : self.netlist.fanin_start[function + 1]]
             late[flop] = arrival[nets].max(initial=0.0) / 1e3
-        homes: dict[str, set[str]] = {}
-        for share in self.shares:
-            homes.setdefault(share.component, set()).update(share.parts, share.clocks, share.gated)
+        home = {part: share.component for share in self.shares for part in (*share.parts, *share.clocks, *share.gated)}
         found = []
-        for name, parts in homes.items():
-            chosen = np.isin(self.part_of, sorted(parts))
+        for name in dict.fromkeys(share.component for share in self.shares):
+            chosen = np.isin(self.part_of, [part for part, component in home.items() if component == name])
             known = self.components.get(name)
+            if not chosen.any() and known is None:
+                continue
             count = 1 if known is None else known.count
             found.append(
                 Part(

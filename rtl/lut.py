@@ -16,11 +16,24 @@ from hwsim.datapaths.lut import Lut
 from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.attribution import Share
 from rtl.library import Library, place
 from rtl.operands import OperandQueue
 from rtl.sum_table import CONSTANT, SumTables, step_sum, tables
 
 DOUBLES = unsigned(8)
+
+SHARES = (
+    Share(component="lut.table", action="add", parts=("table", "step_sum", "build_stage")),
+    Share(component="lut.table", action="write"),
+    Share(component="lut.table", action="clock", clocks=("table", "step_sum", "build_stage")),
+    Share(component="lut.pe", action="look_up", parts=("dot", "unit")),
+    Share(component="lut.pe", action="accumulate", parts=("pe",)),
+    Share(component="lut.pe", action="scale"),
+    Share(component="lut.pe", action="clock", clocks=("dot", "pe", "unit")),
+    Share(component="lut.unit", parts=("unit",)),
+)
+"""Whose energy the parts of its array are."""
 
 
 def operand(datapath: Lut) -> data.StructLayout:

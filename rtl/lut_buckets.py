@@ -9,8 +9,17 @@ from hwsim.datapaths.lut_buckets import LutBuckets
 from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.attribution import Share
 from rtl.library import Library
 from rtl.operands import OperandQueue
+
+SHARES = (
+    Share(component="lut_buckets.pe", action="select", parts=("dot",)),
+    Share(component="lut_buckets.pe", action="accumulate", parts=("pe",)),
+    Share(component="lut_buckets.pe", action="scale"),
+    Share(component="lut_buckets.pe", action="clock", clocks=("dot", "pe")),
+)
+"""Whose energy the parts of its array are."""
 
 
 def operand(datapath: LutBuckets) -> data.StructLayout:

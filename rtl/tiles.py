@@ -8,6 +8,7 @@ import numpy as np
 from hwsim import digits
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
+from hwsim.datapaths.mac import Mac
 from hwsim.design import Design
 from hwsim.errors import HwsimError
 from hwsim.network import Network
@@ -31,8 +32,8 @@ def of_networks(datapath: ArrayDatapath, array: Array, names: Sequence[str], see
 def of_network(datapath: ArrayDatapath, array: Array, network: Network, seed: int) -> list[Matmul]:
     """`PIECES` of each layer's matmuls on held-out images, drawn from ``seed``."""
     rng = np.random.default_rng(seed)
-    bits = max(NETWORK_BITS, datapath.activation_bits)
-    wide = dataclasses.replace(datapath, activation_bits=bits)  # type: ignore[call-arg]
+    # Narrow datapaths refuse the networks' layers, whose operands are the same on any that takes integers.
+    wide = datapath if datapath.activation_bits >= NETWORK_BITS else Mac(scale_bits=16, offset_bits=16)
     design = Design(datapath=wide, array=array)
     x = digits.held_out(network)[0][:IMAGES]
     pieces: list[Matmul] = []
