@@ -110,8 +110,11 @@ def characterize(
 
 
 def _networks(design: Design) -> tuple[str, ...]:
+    """Networks that the datapath takes layers of."""
     assert isinstance(design.datapath, ArrayDatapath)
-    return _NETWORKS if design.datapath.operand_kind == "integer" else ("cnn_fp8",)
+    if design.datapath.operand_kind != "integer":
+        return ("cnn_fp8",)
+    return ("mlp_binary", "cnn_binary") if getattr(design.datapath, "weight_bits", 8) == 1 else _NETWORKS
 
 
 def _grid(datapaths: Iterable[str]) -> dict[str, Design]:
