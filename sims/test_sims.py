@@ -23,7 +23,7 @@ from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, networks, runner, verilator_engine
-from sims.catalogue import Configuration, catalogue, find
+from sims.catalogue import Configuration, catalogue, chosen, find
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
@@ -63,11 +63,11 @@ def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
 
 def test_catalogue_is_wide_enough():
     for datapath in ("mac", "bit_serial", "lut", "lut_buckets", "lut_products"):
-        chosen = [each for each in catalogue() if each.datapath.name() == datapath]
-        assert sum(each.engine == "verilator" for each in chosen) >= 8
-        assert sum(each.quick for each in chosen) >= 5
+        designs = [each for each in catalogue() if each.datapath.name() == datapath]
+        assert sum(each.engine == "verilator" for each in designs) >= 8
+        assert sum(each.quick for each in designs) >= 5
         for stationary in (False,) if datapath.startswith("lut") else (False, True):
-            same = [each for each in chosen if each.array.weight_stationary == stationary]
+            same = [each for each in designs if each.array.weight_stationary == stationary]
             assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
             assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
             whole = [each for each in same if each.network]
@@ -77,19 +77,26 @@ def test_catalogue_is_wide_enough():
                 assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
 
 
+def test_a_datapath_names_all_of_its_configurations():
+    assert chosen("lut") == [each for each in catalogue() if each.datapath.name() == "lut"]
+    assert chosen("lut-network") == [find("lut-network")]
+    with pytest.raises(KeyError, match="no design 'lut-missing'"):
+        chosen("lut-missing")
+
+
 def test_tables_of_every_size_are_compared():
-    chosen = [each for each in catalogue() if each.datapath.name() == "lut"]
-    assert len(chosen) >= 30
-    assert {each.datapath.mu for each in chosen} >= {1, 2, 3, 4, 5}
-    assert {each.datapath.weight_bits for each in chosen} >= {1, 2, 3, 4}
-    readers = {each.datapath.sharing(each.array) for each in chosen}
+    designs = [each for each in catalogue() if each.datapath.name() == "lut"]
+    assert len(designs) >= 30
+    assert {each.datapath.mu for each in designs} >= {1, 2, 3, 4, 5}
+    assert {each.datapath.weight_bits for each in designs} >= {1, 2, 3, 4}
+    readers = {each.datapath.sharing(each.array) for each in designs}
     assert {min(readers), max(readers)} == {1, 16}
     for field, values in (
         ("build", {"naive", "two_level", "shared", "incremental"}), ("reuse", {"none", "rows", "patterns"}),
         ("table", {"full", "half"}), ("planes", {"serial", "parallel"}), ("entries", {"exact", "int8"}),
         ("plane_scales", {False, True}), ("overflow", {"wrap", "saturate"}),
     ):  # fmt: skip
-        assert {getattr(each.datapath, field) for each in chosen} == values
+        assert {getattr(each.datapath, field) for each in designs} == values
 
 
 @pytest.mark.parametrize(
