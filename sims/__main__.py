@@ -54,10 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _choose(options: argparse.Namespace) -> list[catalogue.Configuration]:
-    if options.design:
-        configurations = catalogue.chosen(options.design)
-    else:
-        configurations = catalogue.catalogue()
+    configurations = catalogue.chosen(options.design) if options.design else catalogue.catalogue()
     return [each for each in configurations if each.quick or not options.quick]
 
 
