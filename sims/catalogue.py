@@ -91,6 +91,11 @@ def catalogue() -> list[Configuration]:
     return [*_mac(), *_bit_serial(), *_lut(), *_lut_buckets(), *_lut_products(), *floating, *_rram()]
 
 
+def chosen(name: str) -> list[Configuration]:
+    """The configuration called ``name``, or all of the datapath called so; KeyError with the names there are."""
+    return [each for each in catalogue() if each.datapath.name() == name] or [find(name)]
+
+
 def find(name: str) -> Configuration:
     """The configuration called ``name``; KeyError with the names there are."""
     by_name = {each.name: each for each in catalogue()}

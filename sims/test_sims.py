@@ -11,6 +11,8 @@ from hwsim import digits
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
 from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Override
@@ -23,7 +25,7 @@ from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, crossbars, networks, runner, verilator_engine
-from sims.catalogue import ROUNDS, Configuration, catalogue, find
+from sims.catalogue import ROUNDS, Configuration, catalogue, chosen, find
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
@@ -54,7 +56,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
-        with pytest.raises(FormatError, match=r"its values|accumulator_bits|planes"):
+        with pytest.raises(FormatError, match=r"its values|accumulator_bits|planes|buckets"):
             simulate(digits.load(network), design)
         return
     result = simulate(digits.load(network), design, batch=networks.BATCH)
@@ -66,16 +68,16 @@ def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
 
 
 def test_catalogue_is_wide_enough():
-    for datapath in ("mac", "bit_serial", "lut"):
-        chosen = [each for each in catalogue() if each.datapath.name() == datapath]
-        assert sum(each.engine == "verilator" for each in chosen) >= 8
-        assert sum(each.quick for each in chosen) >= 5
-        for stationary in (False,) if datapath == "lut" else (False, True):
-            same = [each for each in chosen if each.array.weight_stationary == stationary]
+    for datapath in ("mac", "bit_serial", "lut", "lut_buckets", "lut_products"):
+        designs = [each for each in catalogue() if each.datapath.name() == datapath]
+        assert sum(each.engine == "verilator" for each in designs) >= 8
+        assert sum(each.quick for each in designs) >= 5
+        for stationary in (False,) if datapath.startswith("lut") else (False, True):
+            same = [each for each in designs if each.array.weight_stationary == stationary]
             assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
             assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
             whole = [each for each in same if each.network]
-            assert whole
+            assert whole or datapath == "lut_products"  # no network has activations of 4 bits
             for each in whole:
                 assert each.quick
                 assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
@@ -126,6 +128,44 @@ def test_crossbar_jobs_are_the_layers_that_simulate_counts(network):
             result = simulate(loaded, design, batch=crossbars.BATCH)
             counted = next(one.compute_cycles for one in result.layers if one.name == layer)
             assert job.cycles - programming == counted
+
+
+def test_a_datapath_names_all_of_its_configurations():
+    assert chosen("lut") == [each for each in catalogue() if each.datapath.name() == "lut"]
+    assert chosen("lut-network") == [find("lut-network")]
+    with pytest.raises(KeyError, match="no design 'lut-missing'"):
+        chosen("lut-missing")
+
+
+def test_tables_of_every_size_are_compared():
+    designs = [each for each in catalogue() if each.datapath.name() == "lut"]
+    assert len(designs) >= 30
+    assert {each.datapath.mu for each in designs} >= {1, 2, 3, 4, 5}
+    assert {each.datapath.weight_bits for each in designs} >= {1, 2, 3, 4}
+    readers = {each.datapath.sharing(each.array) for each in designs}
+    assert {min(readers), max(readers)} == {1, 16}
+    for field, values in (
+        ("build", {"naive", "two_level", "shared", "incremental"}), ("reuse", {"none", "rows", "patterns"}),
+        ("table", {"full", "half"}), ("planes", {"serial", "parallel"}), ("entries", {"exact", "int8"}),
+        ("plane_scales", {False, True}), ("overflow", {"wrap", "saturate"}),
+    ):  # fmt: skip
+        assert {getattr(each.datapath, field) for each in designs} == values
+
+
+@pytest.mark.parametrize(
+    ("name", "networks_of"),
+    [
+        ("lut-network", {"binary", "ternary", "int4", "plum", "tbn"}),
+        ("lut-patterns-network", {"binary", "ternary", "int4", "plum", "tbn"}),
+        ("lut_buckets-network", {"binary", "ternary", "int4", "plum", "tbn", "bitmod", "denseshift"}),
+    ],
+)
+def test_tables_run_these_networks_whole(name, networks_of):
+    configuration = find(name)
+    design = Design(datapath=configuration.datapath, array=configuration.array)
+    expected = {each for each in digits.NAMES if each.partition("_")[2] in networks_of}
+    assert set(networks.runnable(design)) == expected
+    assert configuration.network
 
 
 def test_every_network_runs_bit_serially():
@@ -207,6 +247,8 @@ def test_broken_stream_rules_are_noticed(engine, array, fault, tmp_path):
 BARE = [
     *itertools.product([Mac(lanes=2), BitSerial(lanes=2, skip="zero")], [SMALL, STATIONARY]),
     (Lut(lanes=4, mu=2, build="incremental"), SMALL),
+    (LutBuckets(lanes=2, weight_bits=2), SMALL),
+    (LutProducts(lanes=2, weight_bits=2), SMALL),
 ]
 
 

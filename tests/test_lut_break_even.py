@@ -11,7 +11,7 @@ ARRAY = Array(rows=8, cols=64)
 def run(datapath, bits: int):
     real = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
     workload = Workload.from_tensors("", {"w": quantize(real, "binary" if bits == 1 else f"int{bits}")}, m=64)
-    return simulate(workload, Design(datapath=datapath, array=ARRAY)).layers[0]
+    return simulate(workload, Design(datapath=datapath, array=ARRAY, technology="horowitz45")).layers[0]
 
 
 def count(layer, component: str, action: str) -> int:
@@ -54,7 +54,7 @@ def test_break_even_against_multipliers(bits, readers, planes, pays):
 )
 def test_reuse_saves_look_ups_and_never_costs_cycles(network, fields):
     def layers(**more):
-        design = Design(datapath=Lut(lanes=4, **more), array=Array(rows=8, cols=32))
+        design = Design(datapath=Lut(lanes=4, **more), array=Array(rows=8, cols=32), technology="horowitz45")
         return [each for each in simulate(digits.load(network), design, batch=16).layers if each.kind == "matmul"]
 
     plain, reusing = layers(), layers(**fields)
@@ -80,7 +80,7 @@ def test_patterns_are_counted_by_hand():
 
 
 def test_results_and_reports_tell_what_repeats(tmp_path):
-    design = Design(datapath=Lut(lanes=4, reuse="patterns"), array=ARRAY)
+    design = Design(datapath=Lut(lanes=4, reuse="patterns"), array=ARRAY, technology="horowitz45")
     result = simulate(digits.load("cnn_plum"), design)
     frame = result.repetition().set_index("layer")
     layer = next(each for each in result.workload.layers if each.name == "second")
@@ -91,6 +91,10 @@ def test_results_and_reports_tell_what_repeats(tmp_path):
     page = report(result, tmp_path / "report.html").read_text()
     assert "Weights that repeat" in page
     assert f"{frame.loc['second', 'density']:.1%}" in page
-    tbn = simulate(digits.load("mlp_tbn"), Design(datapath=Lut(reuse="rows"), array=ARRAY))
+    tbn = simulate(digits.load("mlp_tbn"), Design(datapath=Lut(reuse="rows"), array=ARRAY, technology="horowitz45"))
     assert (tbn.repetition()["distinct_rows"] < 1).any()
-    assert simulate(digits.load("cnn_plum"), Design(datapath=Lut(), array=ARRAY)).repetition().empty
+    assert (
+        simulate(digits.load("cnn_plum"), Design(datapath=Lut(), array=ARRAY, technology="horowitz45"))
+        .repetition()
+        .empty
+    )

@@ -189,6 +189,7 @@ def test_events_count_what_is_added_and_scaled(adders, accumulated):
 
 
 def test_a_network_runs_and_is_verified():
-    result = simulate(digits.load("cnn_bitmod"), Design(datapath=LutBuckets(), array=Array(rows=8, cols=8)))
+    design = Design(datapath=LutBuckets(), array=Array(rows=8, cols=8), technology="horowitz45")
+    result = simulate(digits.load("cnn_bitmod"), design)
     assert result.verified == "rtl"
     assert result.energy_pj > 0

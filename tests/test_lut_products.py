@@ -121,7 +121,7 @@ def test_a_step_is_a_cycle_and_events_count_what_is_read_and_loaded():
 
 def test_it_has_energy_and_area():
     workload = of_four_bits(weights("int4"))
-    design = Design(datapath=LutProducts(lanes=4), array=Array(rows=4, cols=4))
+    design = Design(datapath=LutProducts(lanes=4), array=Array(rows=4, cols=4), technology="horowitz45")
     result = simulate(workload, design)
     assert result.verified == "rtl"
     more = simulate(workload, dataclasses.replace(design, datapath=LutProducts(lanes=4, readers=1)))

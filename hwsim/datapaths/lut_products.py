@@ -11,6 +11,7 @@ from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import lut_products as kernels
+from hwsim.lut_array import check_readers
 
 LARGEST_INDEX = 8
 """Bits of a table's index at most: 256 products."""
@@ -65,12 +66,7 @@ class LutProducts(IntegerDatapath):
                 "lut_products cannot run weight_stationary: its tables change with the group that streams past; "
                 "use array.dataflow='output_stationary'"
             )
-        if self.readers and array.cols % self.readers:
-            divisors = [each for each in range(1, array.cols + 1) if array.cols % each == 0]
-            raise DesignError(
-                f"lut_products: readers={self.readers} does not divide cols={array.cols}; "
-                f"use {', '.join(map(str, divisors))}, or 0 for all columns"
-            )
+        check_readers("lut_products", self.readers, array)
 
     def sharing(self, array: Array) -> int:
         """Columns that share a table."""
