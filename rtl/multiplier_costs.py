@@ -167,9 +167,9 @@ def _run(
 def _row(unit: str, datapath: FloatDatapath, found: dict[str, Any], products: int, recipe: Recipe) -> dict[str, Any]:
     """One line of the table; energy is that of a product, in a PE with everything that it takes."""
     in_pe = unit == "pe"
-    where = (
-        f"PE of {datapath.lanes} lanes in an array of 1 x 1" if in_pe else "combinational, behind uncounted registers"
-    )
+    where = "combinational, between registers that do not count"
+    if in_pe:
+        where = f"PE of {datapath.lanes} lanes in an array of 1 x 1"
     operands = f"{SUMS} sums of {K}" if in_pe else f"{STREAMS} x {PAIRS}"
     return {
         "unit": unit, "datapath": datapath.name(), "format": datapath.format,
