@@ -81,3 +81,14 @@ def test_costs_of_an_unknown_format_are_refused(capsys, tmp_path):
     assert main([*command, "--format", "e9m9"]) == 2
     assert "no measured format 'e9m9'" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("design", ["lmul_16x16", "fp_mac_16x16"])
+def test_shipped_designs_run_the_fp8_network_and_refuse_others(design, capsys):
+    assert main(["simulate", "cnn_fp8", "--design", design, "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    assert {each["verified"] for each in layers if each["kind"] == "matmul"} == {"rtl"}
+    assert main(["simulate", "cnn_int8", "--design", design]) == 2
+    error = capsys.readouterr().err
+    assert "quantize to e4m3" in error
+    assert error.count("\n") == 1
