@@ -83,7 +83,7 @@ def measure(
         for kind in (LMul, FpMac)
     ]
     for unit, datapath in track(chosen, "multipliers and PEs", show_progress):
-        yield (_multiplier if unit == "multiplier" else _pe)(datapath, recipe)
+        yield (multiplier if unit == "multiplier" else pe)(datapath, recipe)
 
 
 def _variants(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -96,7 +96,8 @@ def _variants(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         }  # fmt: skip
 
 
-def _multiplier(datapath: FloatDatapath, recipe: Recipe) -> dict[str, Any]:
+def multiplier(datapath: FloatDatapath, recipe: Recipe) -> dict[str, Any]:
+    """The row of a multiplier alone."""
     unit, rng = RegisteredUnit(datapath), np.random.default_rng(0)
     values = rng.standard_normal((2, STREAMS, PAIRS))
     if datapath.kind.bits < 16:
@@ -116,7 +117,8 @@ def _multiplier(datapath: FloatDatapath, recipe: Recipe) -> dict[str, Any]:
     return _row("multiplier", datapath, found, STREAMS * PAIRS, recipe)
 
 
-def _pe(datapath: FloatDatapath, recipe: Recipe) -> dict[str, Any]:
+def pe(datapath: FloatDatapath, recipe: Recipe) -> dict[str, Any]:
+    """The row of a PE."""
     array, rng = Array(rows=1, cols=1), np.random.default_rng(0)
     w = lower(quantize(rng.standard_normal((SUMS, K)), FORMATS[datapath.format]))
     limit = (1 << (datapath.activation_bits - 1)) - 1
@@ -165,14 +167,14 @@ def _run(
 def _row(unit: str, datapath: FloatDatapath, found: dict[str, Any], products: int, recipe: Recipe) -> dict[str, Any]:
     """One line of the table; energy is that of a product, in a PE with everything that it takes."""
     in_pe = unit == "pe"
-    where = (
-        f"PE of {LANES} lanes in an array of 1 x 1" if in_pe else "combinational, between registers that do not count"
-    )
+    where = "combinational, between registers that do not count"
+    if in_pe:
+        where = f"PE of {datapath.lanes} lanes in an array of 1 x 1"
     operands = f"{SUMS} sums of {K}" if in_pe else f"{STREAMS} x {PAIRS}"
     return {
         "unit": unit, "datapath": datapath.name(), "format": datapath.format,
         "accumulation": datapath.accumulation if in_pe else "",
-        "accumulator_bits": datapath.accumulator_bits if in_pe else 0, "lanes": LANES if in_pe else 1,
+        "accumulator_bits": datapath.accumulator_bits if in_pe else 0, "lanes": datapath.lanes if in_pe else 1,
         "area_um2": round(found["area_um2"], 1), "energy_pj": round(found["energy_pj"] / products, 5),
         "leakage_uw": round(found["leakage_uw"], 3), "delay_ns": round(found["delay_ns"], 3),
         "source": f"own synthesis: {found['library']}; wire load {found['wire_load']}; {recipe}; {where}; "
