@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from hwsim import technology
 from hwsim.design import Design
 from hwsim.technology.rows import AreaRow, EnergyRow
 from hwsim.workload import Workload
@@ -37,6 +38,12 @@ class EventCount:
     def energy_pj(self) -> float:
         """Count times energy per action."""
         return self.count * self.per_action_pj
+
+    @property
+    def zero_delay_pj(self) -> float:
+        """The same without glitches, where the source tells how much they are; else all of it."""
+        fraction = self.row.zero_delay_fraction if isinstance(self.row, EnergyRow) else None
+        return self.energy_pj if fraction is None else self.energy_pj * fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +117,11 @@ class Result:
         return sum(layer.energy_pj() for layer in self.layers)
 
     @property
+    def zero_delay_pj(self) -> float:
+        """Picojoules without glitches; memories, leakage and figures that do not tell count in full."""
+        return sum(event.zero_delay_pj for layer in self.layers for event in layer.events)
+
+    @property
     def area_um2(self) -> float:
         """Square micrometres of all parts."""
         return sum(part.count * part.area_um2 for part in self.parts)
@@ -168,7 +180,7 @@ class Result:
                 {
                     "layer": layer.name, "category": event.category, "component": event.component,
                     "action": event.action, "count": event.count, "per_action_pj": event.per_action_pj,
-                    "energy_pj": event.energy_pj, "features": event.features,
+                    "energy_pj": event.energy_pj, "zero_delay_pj": event.zero_delay_pj, "features": event.features,
                     "status": event.row.status if event.row else "", "source": event.row.source if event.row else "",
                 }
                 for layer in self.layers
@@ -196,6 +208,13 @@ class Result:
             if layer.assumed:
                 assumed.setdefault(layer.assumed, []).append(layer.name)
         notes = [f"{', '.join(names)}: assumed {text}" for text, names in assumed.items()]
+        conditions = technology.load(self.design.technology).conditions
+        notes += [f"{self.design.technology}, {name}: {text}" for name, text in conditions.items()]
+        if self.zero_delay_pj < self.energy_pj:
+            share = self.zero_delay_pj / self.energy_pj
+            notes.append(
+                f"without glitches (at zero delay) the energy is {self.zero_delay_pj:.5g} pJ, {share:.1%} of it"
+            )
         if self.design.left_out:
             notes.append(f"left out: {', '.join(self.design.left_out)}")
         for part in self.parts:
