@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hwsim.power.synthesis import Recipe
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_PARTS = "cacti45 dram rram vector_unit"
+_PARTS = "cacti45 crossbar dram vector_unit"
 _ARRAY = Array(rows=2, cols=1)
 _ACCUMULATOR_ROWS = 8
 _NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")

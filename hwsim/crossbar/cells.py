@@ -20,7 +20,9 @@ def program(device: Device, states: np.ndarray, rng: np.random.Generator) -> np.
         z = rng.standard_normal(states.shape, dtype=np.float32)
         if device.write_verify is not None:
             _write_again(z, sigma, device.write_verify, rng)
-        g *= np.exp(sigma * z - sigma * sigma / 2)
+        z *= sigma
+        z -= sigma * sigma / 2
+        g *= np.exp(z, out=z)
     low = 0.0 if device.highest_ohm is None else 1 / device.highest_ohm
     high = np.inf if device.lowest_ohm is None else 1 / device.lowest_ohm
     return g if low == 0 and high == np.inf else np.clip(g, np.float32(low), np.float32(high))

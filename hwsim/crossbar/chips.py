@@ -93,9 +93,9 @@ class ProgrammedLayer:
             measured = untiled(self.currents(bits), weights[0].n) + offset[:, None]
             references = sensing.trimmed(measured, counts, thresholds, device.window)
         # A threshold that no sum reaches, or every sum does, is no comparison: the column is wired to a constant.
-        least = -rram.rows if rram.mapping == "differential" else 0
-        references = np.where(thresholds > sizes[:, None], np.inf, references)
-        references = np.where(thresholds <= (least if rram.mapping == "xnor" else -sizes[:, None]), -np.inf, references)
+        most = sizes[:, None]
+        references = np.where(thresholds > most, np.inf, references)
+        references = np.where(thresholds <= (0 if rram.mapping == "xnor" else -most), -np.inf, references)
         return (references - offset).astype(np.float32)
 
     def currents(self, bits: np.ndarray) -> np.ndarray:
