@@ -13,6 +13,11 @@ _WITHIN = {
 }
 """Submodules that are parts of their own."""
 _TOP = ("feeder", "operand_queue", "requantizers")
+_HOMES = {
+    "group_sum": "pe", "build_stage": "operand_queue", "table": "table", "step_sum": "table", "unit": "unit",
+    "choice": "choice",
+}  # fmt: skip
+"""Parts of submodules by how their names start: there are several of a kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +44,17 @@ def part(instance: str) -> str:
         if first.startswith(f"{prefix}_") and len(path) > 1:
             second = path[1].partition("$")[0]
             return second if second in names else prefix
-    if first.startswith("group_sum_"):
-        return "pe"
+    for prefix, home in _HOMES.items():
+        if first == prefix or first.startswith(f"{prefix}_"):
+            return home
     return first if first in _TOP else CONTROL
 
 
 def shares(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
     """Every event whose energy the netlist tells; those of the datapath's own module first."""
-    own = getattr(implementation(datapath), "SHARES", None) or _pe(datapath, array)
+    names = {each.name for each in datapath.components(array)}
+    own = tuple(each for each in getattr(implementation(datapath), "SHARES", ()) if each.component in names or each.per)
+    own = own or _pe(datapath, array)
     return (*own, *(_stationary() if array.weight_stationary else _shared(datapath)))
 
 

@@ -9,8 +9,21 @@ from hwsim.datapaths.lut_buckets import LutBuckets
 from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.attribution import Share
 from rtl.library import Library
 from rtl.operands import OperandQueue
+
+SHARES = (
+    Share(component="lut_buckets.pe", action="select", parts=("dot",)),
+    Share(component="lut_buckets.pe", action="accumulate", parts=("pe",)),
+    Share(component="lut_buckets.pe", action="scale"),
+    Share(component="lut_buckets.pe", action="clock", clocks=("dot", "pe")),
+    Share(
+        component="lut_buckets.feeder", action="clock", parts=("feeder",), clocks=("feeder",),
+        per="operand_register clock",
+    ),
+)  # fmt: skip
+"""Whose energy is which event's."""
 
 
 def operand(datapath: LutBuckets) -> data.StructLayout:

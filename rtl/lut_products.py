@@ -12,8 +12,20 @@ from hwsim.datapaths.lut_products import LutProducts
 from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.attribution import Share
 from rtl.library import Library, place
 from rtl.operands import OperandQueue
+
+SHARES = (
+    Share(component="lut_products.pe", action="look_up", parts=("dot",)),
+    Share(component="lut_products.pe", action="accumulate", parts=("pe",)),
+    Share(component="lut_products.pe", action="scale"),
+    Share(component="lut_products.pe", action="clock", clocks=("dot", "pe")),
+    Share(component="lut_products.row", action="select", parts=("choice",)),
+    Share(component="lut_products.table", action="write", parts=("feeder",)),
+    Share(component="lut_products.table", action="clock", clocks=("feeder",)),
+)
+"""Whose energy is which event's."""
 
 
 def products(datapath: LutProducts) -> data.ArrayLayout:
