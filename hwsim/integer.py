@@ -229,8 +229,9 @@ class IntegerDatapath(ArrayDatapath):
         operand_bits = self.lanes * array.rows * self.activation_bits
         if not array.weight_stationary:
             operand_bits += self.lanes * array.cols * self.weight_bits
+        steps = self.operand_depth + (self.build_cycles > 0)
         return (
-            Component("operand_register", 1, {"register_bits": operand_bits * self.operand_depth}),
+            Component("operand_register", 1, {"register_bits": operand_bits * steps}),
             Component("requantizer", array.cols, {}),
             *(self._stationary_parts(array) if array.weight_stationary else ()),
         )

@@ -152,6 +152,7 @@ class LutArray(IntegerDatapath):
             [
                 array.rows, array.cols, self.lanes, self.scale_stage, self.mu, self.sharing(array), self.build_cycles,
                 len(build.additions), len(build.entries), self.planes == "parallel", self.plane_scales,
+                self.shares_sums,
             ],
             dtype=np.int64,
         )  # fmt: skip
@@ -168,16 +169,18 @@ class LutArray(IntegerDatapath):
         ports = tables * (self.weight_bits if self.planes == "parallel" else 1)
         adders = len(build.additions) if self.build != "incremental" else 1
         banks = 2 if self.build == "incremental" else 1
-        reader = {
+        reader: dict[str, float | str] = {
             "selected_bits": ports * (entries - 1) * self.entry_bits,
             "negated_bits": ports * self.entry_bits * (self.table == "half"),
             "adder_bits": ports * self.exact_entry_bits,
         }
+        reader |= {
+            "addition_bits": self.exact_entry_bits,
+            "read_bits": self.entry_bits * ((entries - 1).bit_length() + (self.table == "half")),
+        }
         pe = {
             **self.pe_parameters(array),
             **reader,
-            "addition_bits": self.exact_entry_bits,
-            "read_bits": self.entry_bits * ((entries - 1).bit_length() + (self.table == "half")),
             "multipliers": self.scale_stage * (self.scales_per_group if self.planes == "parallel" else 1),
         }
         units: tuple[Component, ...] = ()

@@ -12,10 +12,10 @@ _PARTS: dict[str, dict] = {
     "pe": {"dot": {"multiplier": {}}, "feeder": {}, "weights": {}},
     "column": {"buffer": {}},
     **{name: {} for name in ("feeder", "operand_queue", "requantizers")},
-    **{name: {} for name in ("build_stage", "table", "step_sum", "unit", "choice")},
+    **{name: {} for name in ("table", "unit", "choice")},
 }
 """Submodules that are parts of their own, where they stand; their numbers left out."""
-_ALIASES = {"group_sum": "pe", "normalizer": "requantizers"}
+_ALIASES = {"group_sum": "pe", "normalizer": "requantizers", "build_stage": "operand_queue", "step_sum": "table"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,11 @@ class Share:
     """Energy of one action: of ``parts`` without their clock pins, of ``clocks`` these alone.
 
     A part in ``gated`` is taken as clocked for one cycle per action. ``per`` is the event that counts the action
-    (``component action``), if the simulator has none of that name. Without action it is area alone: a part's area is
-    the last component's that names it.
+    (``component action``), if the simulator has none of that name.
     """
 
     component: str
-    action: str = ""
+    action: str
     parts: tuple[str, ...] = ()
     clocks: tuple[str, ...] = ()
     gated: tuple[str, ...] = ()
@@ -50,10 +49,12 @@ def part(instance: str) -> str:
 def shares(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:
     """Every event whose energy the netlist tells.
 
-    Those of PEs are the ``SHARES`` of the datapath's module, or those of PEs that multiply and accumulate.
+    Those of PEs are the ``SHARES`` of the datapath's module, as far as it has the components, or those of PEs that
+    multiply and accumulate.
     """
-    own = getattr(implementation(datapath), "SHARES", None) or _pe(datapath, array)
-    return (*own, *(_stationary() if array.weight_stationary else _shared(datapath)))
+    names = {each.name for each in datapath.components(array)}
+    own = tuple(each for each in getattr(implementation(datapath), "SHARES", ()) if each.component in names or each.per)
+    return (*(own or _pe(datapath, array)), *(_stationary() if array.weight_stationary else _shared(datapath)))
 
 
 def _pe(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:

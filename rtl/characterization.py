@@ -184,7 +184,7 @@ class _Measurement:
         counts: Mapping[str, Mapping[str, int]],
     ) -> tuple[EventEnergy, ...]:
         result = []
-        for share in filter(lambda share: share.action, self.shares):
+        for share in self.shares:
             key = share.per or f"{share.component} {share.action}"
 
             def energy(of: Mapping[str, Mapping[str, float]], names: Sequence[str], key=key, share=share) -> float:

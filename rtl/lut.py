@@ -21,19 +21,22 @@ from rtl.operands import OperandQueue
 from rtl.sum_table import CONSTANT, SumTables
 from rtl.table_reader import DOUBLES, Dot, LookUp, column_operand, operand, step_shape
 
-__all__ = ["Dot", "Feeder", "Source"]
+__all__ = ["SHARES", "Dot", "Feeder", "Source"]
 
 SHARES = (
-    Share(component="lut.table", action="add", parts=("table", "step_sum", "build_stage")),
-    Share(component="lut.table", action="write"),
-    Share(component="lut.table", action="clock", clocks=("table", "step_sum", "build_stage")),
-    Share(component="lut.pe", action="look_up", parts=("dot", "unit")),
+    Share(component="lut.pe", action="look_up", parts=("dot",)),
     Share(component="lut.pe", action="accumulate", parts=("pe",)),
     Share(component="lut.pe", action="scale"),
-    Share(component="lut.pe", action="clock", clocks=("dot", "pe", "unit")),
-    Share(component="lut.unit", parts=("unit",)),
-)
-"""Whose energy the parts of its array are."""
+    Share(component="lut.pe", action="clock", clocks=("dot", "pe")),
+    Share(component="lut.unit", action="look_up", parts=("unit",), clocks=("unit",)),
+    Share(component="lut.table", action="add", parts=("table",)),
+    Share(component="lut.table", action="write"),
+    Share(component="lut.table", action="clock", clocks=("table",)),
+    Share(
+        component="lut.feeder", action="clock", parts=("feeder",), clocks=("feeder",), per="operand_register clock"
+    ),
+)  # fmt: skip
+"""Whose energy is which event's; what writes a table is in its additions."""
 
 
 class Source(SumTables):

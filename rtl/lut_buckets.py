@@ -18,8 +18,12 @@ SHARES = (
     Share(component="lut_buckets.pe", action="accumulate", parts=("pe",)),
     Share(component="lut_buckets.pe", action="scale"),
     Share(component="lut_buckets.pe", action="clock", clocks=("dot", "pe")),
-)
-"""Whose energy the parts of its array are."""
+    Share(
+        component="lut_buckets.feeder", action="clock", parts=("feeder",), clocks=("feeder",),
+        per="operand_register clock",
+    ),
+)  # fmt: skip
+"""Whose energy is which event's."""
 
 
 def operand(datapath: LutBuckets) -> data.StructLayout:

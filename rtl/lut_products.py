@@ -25,7 +25,7 @@ SHARES = (
     Share(component="lut_products.table", action="write", parts=("feeder",)),
     Share(component="lut_products.table", action="clock", clocks=("feeder",)),
 )
-"""Whose energy the parts of its array are."""
+"""Whose energy is which event's."""
 
 
 def products(datapath: LutProducts) -> data.ArrayLayout:

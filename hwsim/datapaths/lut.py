@@ -26,6 +26,7 @@ class Lut(LutArray):
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
+        Event(component="lut.unit", action="look_up", features=ACTIVATION_FEATURES),
         *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)

@@ -1,9 +1,9 @@
 """Cycles, events and look-ups of the table array.
 
 ``params`` is int64 ``[rows, cols, lanes, scale_stage, mu, readers, build_cycles, additions, entries, parallel,
-plane_scales]``, build_cycles 0 where tables are built on the way in. ``stats`` is int64 ``[planes, computed columns,
-look-ups, sums, passes and rounds of column tile 0, of 1, ...]``: look-ups per row of activations and plane, sums
-per row that are accumulated, passes in which a tile's results leave, rounds in which its steps are read.
+plane_scales, units]``, build_cycles 0 where tables are built on the way in. ``stats`` is int64 ``[planes, computed
+columns, look-ups, sums, passes and rounds of column tile 0, of 1, ...]``: look-ups per row of activations and plane,
+sums per row that are accumulated, passes in which a tile's results leave, rounds in which its steps are read.
 """
 
 import numba
@@ -13,7 +13,7 @@ from hwsim.kernels import tiles
 from hwsim.kernels._jit import jit
 from hwsim.kernels.accumulate import saturate
 
-ROWS, COLS, LANES, SCALE_STAGE, MU, READERS, BUILD_CYCLES, ADDITIONS, ENTRIES, PARALLEL, PLANE_SCALES = range(11)
+ROWS, COLS, LANES, SCALE_STAGE, MU, READERS, BUILD_CYCLES, ADDITIONS, ENTRIES, PARALLEL, PLANE_SCALES, UNITS = range(12)
 PLANES, COMPUTED, LOOK_UPS, SUMS, TILES = range(5)
 
 
@@ -61,16 +61,17 @@ def events(shape, stats, params, activation, counts, features):
     counts[0] = m * sharing * tables * params[ADDITIONS]
     features[0, :2] = activation
     counts[1] = m * sharing * tables * params[ENTRIES]
-    counts[2] = m * stats[LOOK_UPS] * planes
-    features[2, :2] = activation
+    reader = 7 if params[UNITS] else 2
+    counts[reader] = m * stats[LOOK_UPS] * planes
+    features[reader, :2] = activation
     sums = planes if params[PLANE_SCALES] else 1
     counts[3] = m * stats[SUMS] * sums
     counts[4] = m * stats[COMPUTED] * tiles.ceil_div(k, group_size) * params[SCALE_STAGE] * sums
     compute = cycles(shape, stats, params)
     counts[5] = compute * params[ROWS] * params[COLS]
     counts[6] = compute * params[ROWS] * (params[COLS] // params[READERS]) * (params[LANES] // params[MU])
-    counts[7] = compute
-    counts[8] = m * shape[tiles.N]
+    counts[8] = compute
+    counts[9] = m * shape[tiles.N]
 
 
 @jit()
