@@ -8,6 +8,8 @@ from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.fp_mac import FpMac
 from hwsim.datapaths.lmul import LMul
 from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
 from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Dram, Override, Sram
@@ -27,7 +29,8 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "FpMac", "HwsimError", "LMul", "Lut", "Mac",
-    "Network", "Node", "Override", "QTensor", "Result", "Rram", "Rule", "SenseAmplifier", "Space", "Sram", "Wires",
-    "Workload", "chips", "lower", "pareto", "quantize", "report", "run", "simulate", "sweep", "transport", "workloads",
+    "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "FpMac", "HwsimError", "LMul", "Lut",
+    "LutBuckets", "LutProducts", "Mac", "Network", "Node", "Override", "QTensor", "Result", "Rram", "Rule",
+    "SenseAmplifier", "Space", "Sram", "Wires", "Workload", "chips", "lower", "pareto", "quantize", "report", "run",
+    "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

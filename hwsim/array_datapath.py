@@ -82,6 +82,16 @@ class ArrayDatapath(Datapath):
         return False
 
     @property
+    def scatters(self) -> bool:
+        """Whether the operand of a cycle tells which of a PE's group sums is added to."""
+        return False
+
+    @property
+    def loads_tables(self) -> bool:
+        """Whether the array holds tables that are loaded with the first step of a group."""
+        return False
+
+    @property
     def repeats_results(self) -> bool:
         """Whether sums may be delivered several times, to output channels of equal weights."""
         return False

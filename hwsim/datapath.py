@@ -22,6 +22,7 @@ import numpy as np
 from hwsim import schema
 from hwsim.errors import DesignError
 from hwsim.qtensor import QTensor
+from hwsim.repetition import Repetition
 from hwsim.requantization import Quantizer, requantize
 
 if TYPE_CHECKING:
@@ -191,6 +192,10 @@ class Datapath(ABC):
     @abstractmethod
     def stats(self, w: Operand, array: Array) -> Stats:
         """What depends on the weights; cached by content hash by the caller."""
+
+    def repetition(self, w: Operand, array: Array) -> Repetition | None:
+        """What repeats in weights that it takes, if it makes use of that."""
+        return None
 
     @abstractmethod
     def params(self, array: Array) -> np.ndarray:

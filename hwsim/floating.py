@@ -6,19 +6,20 @@ The products and the order of every sum are in docs/hardware.md.
 import dataclasses
 import functools
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from hwsim import schema
+from hwsim import floating_sums, schema
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.codebook import Codebook
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError, FormatError
-from hwsim.integer import SHARED_EVENTS
+from hwsim.floating_sums import Operands
+from hwsim.integer import SHARED_EVENTS, check_activations
 from hwsim.kernels import floating as kernels
 from hwsim.minifloat import Minifloat, named
+from hwsim.requantization import rounded_shift
 
 if TYPE_CHECKING:
     from hwsim.workload import MatmulLayer
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 RESULT_BITS = 32
 MAX_FIXED_BITS = 62
 """Widest fixed-point accumulator."""
-EXACT_LANES = 8
-"""Products that are added at a time where order is free."""
-EXACT_FLOAT32, EXACT_FLOAT64 = 1 << 24, 1 << 53
-"""Whole numbers up to here, and so their sums below it, are exact."""
-MAX_EXPONENT = 255
-"""Largest power of two in the register that divides products, and in the one that brings sums to integers."""
 
 
 def events(name: str) -> tuple[Event, ...]:
@@ -43,28 +38,6 @@ def events(name: str) -> tuple[Event, ...]:
         Event(component=f"{name}.pe", action="clock"),
         *SHARED_EVENTS,
     )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Operands:
-    """Operands of a compiled matmul.
-
-    Attributes:
-        matmul: as `hwsim.kernels.floating.summing` makes them.
-        constants: of its product.
-        x, w: [M, K] and [N, K].
-        nothing: operands of either side whose products are +0.
-        power: products are ``2**power`` times too large.
-        negligible: sums below it are 0.
-    """
-
-    matmul: Callable[..., None]
-    constants: tuple
-    x: np.ndarray
-    w: np.ndarray
-    nothing: tuple[Any, Any]
-    power: int = 0
-    negligible: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -174,8 +147,6 @@ class FloatDatapath(ArrayDatapath):
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Codes of a network's activations int[M, K], rounded to nearest even; FormatError beyond their width."""
-        from hwsim.integer import check_activations
-
         check_activations(x, x.shape[-1], self.activation_bits, self.name())
         return self.kind.encode(np.ldexp(x.astype(np.float64), -self.activation_exponent), signed_zero=False)
 
@@ -229,7 +200,7 @@ class FloatDatapath(ArrayDatapath):
         self.codes(w)
         if self.accumulation == "fixed":
             lengths = np.diff(np.append(np.arange(0, w.k, w.group_size), w.k))
-            total = int((np.abs(w.scale.astype(object)) * lengths).sum(axis=1).max()) * self._largest_product
+            total = int((np.abs(w.scale.astype(object)) * lengths).sum(axis=1).max()) * self.largest_product
             if total.bit_length() >= self.accumulator_bits:
                 raise self._refusal(
                     w, f"a sum over K={w.k} can need {total.bit_length() + 1} bits, accumulator_bits is "
@@ -251,15 +222,15 @@ class FloatDatapath(ArrayDatapath):
 
     def check_length(self, k: int) -> None:
         """FormatError if a fixed-point sum of ``k`` products can need more than ``accumulator_bits``."""
-        bits = (k * self._largest_product).bit_length() + 1
+        bits = (k * self.largest_product).bit_length() + 1
         if self.accumulation == "fixed" and bits > self.accumulator_bits:
             raise FormatError(
                 f"{self.name()}: a sum over K={k} can need {bits} bits, accumulator_bits is {self.accumulator_bits}"
             )
 
     @property
-    def _largest_product(self) -> int:
-        """In units of ``2**product_exponent``."""
+    def largest_product(self) -> int:
+        """The largest product, in units of ``2**product_exponent``."""
         return int(np.ldexp(self.kind.max, -self.product_exponent))
 
     def sum_exponent(self, w: Operand, sum_shift: int) -> int:
@@ -284,55 +255,26 @@ class FloatDatapath(ArrayDatapath):
                 raise FormatError(f"{self.name()}: a code among the {what}s is not a number")
         if w is not None and (w.scale != 1).any():
             return self._scaled(x, codes, division, w)
-        out = np.zeros((len(x), len(codes)), dtype=np.float64)
-        if self.accumulation == "float32":
-            group_size = codes.shape[1] if w is None else w.group_size
-            self._accumulate(x, codes, division, group_size, self.lanes, 1 << 62, out)
-            if not np.isfinite(out).all():
-                raise FormatError(f"{self.name()}: a sum is beyond float32; use smaller scales")
-            return out.astype(np.float32)
-        return self._fixed(x, codes, division)
+        if self.accumulation == "fixed":
+            return floating_sums.fixed(self, x, codes, division)
+        group_size = codes.shape[1] if w is None else w.group_size
+        out = floating_sums.float32(self, x, codes, division, group_size)
+        if not np.isfinite(out).all():
+            raise FormatError(f"{self.name()}: a sum is beyond float32; use smaller scales")
+        return out.astype(np.float32)
 
     def _scaled(self, x: np.ndarray, codes: np.ndarray, division: int, w: Operand) -> np.ndarray:
         """Sums of groups, each times its scale."""
         total = np.zeros((len(x), len(codes)), dtype=np.int64)
         for group in range(w.scale.shape[1]):
             part = slice(group * w.group_size, (group + 1) * w.group_size)
-            total += self._fixed(x[:, part], codes[:, part], division) * w.scale[:, group].astype(np.int64)
+            sums = floating_sums.fixed(self, x[:, part], codes[:, part], division)
+            total += sums * w.scale[:, group].astype(np.int64)
         return total
 
-    def _fixed(self, x: np.ndarray, codes: np.ndarray, division: int) -> np.ndarray:
-        """Exact sums: float32 ones of as many products as stay exact and float64 ones of these, or all in float64."""
-        largest = self._largest_product
-        trees = max(1, EXACT_FLOAT32 // largest)
-        wide = trees < EXACT_LANES
-        length = max(EXACT_LANES, EXACT_FLOAT64 // largest)
-        flush = 1 << 62 if wide else trees // EXACT_LANES
-        total = np.zeros((len(x), len(codes)), dtype=np.int64)
-        for low in range(0, codes.shape[1], length):
-            out = np.zeros(total.shape, dtype=np.float64)
-            part = slice(low, low + length)
-            self._accumulate(x[:, part], codes[:, part], division, length, EXACT_LANES, flush, out, wide)
-            total += np.rint(out * 2.0**-self.product_exponent).astype(np.int64)
-        return total
-
-    def _accumulate(
-        self, x: np.ndarray, codes: np.ndarray, division: int, group_size: int, lanes: int, flush: int,
-        out: np.ndarray, exact: bool = False,
-    ) -> None:  # fmt: skip
-        """Sums of trees of ``lanes`` within groups, moved to ``out`` after every ``flush`` of them."""
-        made = self.prepared(x, codes, division, exact)
-        x_steps, w_steps = (
-            by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
-        )
-        blocks = kernels.columns(w_steps, made.nothing[1])
-        sums = np.zeros((len(x), len(blocks), kernels.COLUMNS))
-        made.matmul(x_steps, blocks, made.constants, _power_of_two(lanes), flush, sums)
-        out[:] = sums.reshape(len(x), -1)[:, : len(codes)]
-        if made.power:
-            out *= 2.0**-made.power
-        if made.negligible:
-            out[np.abs(out) < made.negligible] = 0
+    @abstractmethod
+    def products(self, a: np.ndarray, b: np.ndarray, division: int = 0) -> np.ndarray:
+        """Codes of the products of codes ``a`` and ``b``, which broadcast; operands that are no number count as 0."""
 
     @abstractmethod
     def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
@@ -345,8 +287,6 @@ class FloatDatapath(ArrayDatapath):
             bounded = np.clip(np.ldexp(sums.astype(np.float64), exponent), -(2.0**40), 2.0**40)
             return np.clip(np.floor(bounded + 0.5), *limits).astype(np.int32)
         if exponent < 0:
-            from hwsim.requantization import rounded_shift
-
             shift = min(-exponent, MAX_FIXED_BITS)
             return np.clip(rounded_shift(sums, shift), *limits).astype(np.int32)
         shift = min(exponent, 32)
@@ -412,31 +352,6 @@ class FloatDatapath(ArrayDatapath):
             Component("operand_register", 1, {"register_bits": operand_bits}),
             Component("requantizer", array.cols, {}),
         )
-
-
-def by_lanes(operands: np.ndarray, lanes: int, group_size: int, nothing: Any) -> np.ndarray:
-    """[rows, K']: the steps of [rows, K], each filled up with ``nothing`` to a power of two.
-
-    A step is ``lanes`` operands of one group; sums of steps that hold nothing change no sum.
-    """
-    rows, k = operands.shape
-    if group_size < k:
-        groups = -(-k // group_size)
-        full = np.full((rows, groups * group_size), nothing, dtype=operands.dtype)
-        full[:, :k] = operands
-        return by_lanes(full.reshape(rows * groups, group_size), lanes, group_size, nothing).reshape(rows, -1)
-    steps, width = -(-k // lanes), _power_of_two(lanes)
-    full = np.full((rows, steps * lanes), nothing, dtype=operands.dtype)
-    full[:, :k] = operands
-    if width == lanes:
-        return full
-    spread = np.full((rows, steps, width), nothing, dtype=operands.dtype)
-    spread[:, :, :lanes] = full.reshape(rows, steps, lanes)
-    return spread.reshape(rows, -1)
-
-
-def _power_of_two(lanes: int) -> int:
-    return 1 << (lanes - 1).bit_length()
 
 
 def _least_exponent(largest: float, kind: Minifloat) -> int:

@@ -78,13 +78,16 @@ class IntegerDatapath(ArrayDatapath):
     """Narrowest weight operand of the datapath."""
     MAX_WEIGHT_BITS: ClassVar[int] = 8
     """Widest weight operand of the datapath."""
+    MAX_SCALE_BITS: ClassVar[int] = 16
+    """Widest group scale of the datapath."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
         schema.check_range(self, self.MIN_WEIGHT_BITS, self.MAX_WEIGHT_BITS, "weight_bits")
         schema.check_range(self, 2, 16, "activation_bits")
-        schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
+        schema.check_range(self, 0, self.MAX_SCALE_BITS, "scale_bits")
+        schema.check_range(self, 0, 16, "offset_bits")
         schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")
 
     @property
@@ -180,8 +183,12 @@ class IntegerDatapath(ArrayDatapath):
         check_activations(x, w.k, self.activation_bits, self.name())
         if all(needed <= getattr(self, name) for name, _, needed in self._widths_needed(w)):
             return _exact_matmul(x, w, self.activation_bits)
+        return self._saturating_matmul(np.ascontiguousarray(x, dtype=np.int32), w)
+
+    def _saturating_matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
+        """`matmul` of sums that may saturate, each addition in its order."""
         return accumulate.saturating_matmul(
-            np.ascontiguousarray(x, dtype=np.int32),
+            x,
             w.integers.astype(np.int32),
             w.scale,
             _offset(w),

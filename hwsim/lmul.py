@@ -17,6 +17,7 @@ from hwsim.requantization import dyadic
 
 if TYPE_CHECKING:
     from hwsim.floating import FloatDatapath
+    from hwsim.minifloat import Minifloat
 
 Correction = Literal["paper", "best", "none"]
 
@@ -92,20 +93,44 @@ def operator_error(mantissa_bits: int, samples: int = 1 << 11) -> dict[str, dict
     }  # fmt: skip
 
 
-def dot_product_error(datapath: "FloatDatapath", k: int = 256, count: int = 4096, seed: int = 0) -> dict[str, float]:
+def equation_matmul(kind: "Minifloat", x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """float64[M, N]: sums of the paper's equation over codes [M, K] and [N, K], for software studies.
+
+    Products are neither rounded nor bounded; zero and subnormal operands count as 0. The sum of fractions is the sum
+    of two products: (1 + x + 2**-l) and y, each times powers of two.
+    """
+    added = 2.0 ** -paper_shift(kind.mantissa_bits)
+    parts = []
+    for codes in (x, w):
+        values = kind.decode(codes)
+        normal = (codes & (kind.sign_bit - 1)) >> kind.mantissa_bits > 0
+        power = np.where(normal, np.ldexp(np.sign(values), np.frexp(values)[1] - 1), 0)
+        parts.append((power, np.where(normal, values - power, 0)))
+    (x_power, x_rest), (w_power, w_rest) = parts
+    return (x_power * (1 + added) + x_rest) @ w_power.T + x_power @ w_rest.T
+
+
+def dot_product_error(
+    datapath: "FloatDatapath", k: int = 256, count: int = 4096, seed: int = 0,
+    form: Literal["bits", "equation"] = "bits",
+) -> dict[str, float]:  # fmt: skip
     """How far ``count`` dot products of ``k`` normal numbers are from exact ones of the same numbers before rounding.
 
     ``gain`` is the slope through the origin of results over exact ones; ``rms`` the root-mean-square error relative
-    to that of the exact results, ``without gain`` after the results are divided by the gain.
+    to that of the exact results, ``without gain`` after the results are divided by the gain. ``form="equation"`` takes
+    `equation_matmul` of the datapath's format instead of the datapath.
     """
     rng = np.random.default_rng(seed)
     side = int(np.ceil(np.sqrt(count)))
     x, y = rng.standard_normal((side, k)), rng.standard_normal((side, k))
     exact = x @ y.T
     codes = [datapath.kind.encode(each, signed_zero=False) for each in (x, y)]
-    sums = datapath.sums(codes[0], codes[1]).astype(np.float64)
-    if datapath.accumulation == "fixed":
-        sums = np.ldexp(sums, datapath.product_exponent)
+    if form == "equation":
+        sums = equation_matmul(datapath.kind, codes[0], codes[1])
+    else:
+        sums = datapath.sums(codes[0], codes[1]).astype(np.float64)
+        if datapath.accumulation == "fixed":
+            sums = np.ldexp(sums, datapath.product_exponent)
     power = np.square(exact).sum()
     gain = float((sums * exact).sum() / power)
 

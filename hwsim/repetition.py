@@ -44,7 +44,7 @@ def step_patterns(w: QTensor, codes: np.ndarray, lanes: int, cols: int) -> tuple
     return select, kernels.patterns(codes, w.integers, w.group_size, lanes, cols, select)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Repetition:
     """How much of a tensor repeats.
 

@@ -18,6 +18,7 @@ from hwsim.mapping import Mapping, map_matmul
 from hwsim.network import Network
 from hwsim.progress import track
 from hwsim.qtensor import QTensor
+from hwsim.repetition import Repetition
 from hwsim.result import EventCount, LayerResult, Part, Result
 from hwsim.technology import SramFigures, Technology
 from hwsim.weight_source import WeightSource, kept_tensor
@@ -62,6 +63,7 @@ class Measured:
         refusal: empty if the datapath takes the tensor, which the rest supposes.
         values: as `Stats.values`.
         peak_macs: as `Datapath.peak_macs`.
+        repetition: as `Datapath.repetition`.
     """
 
     group_size: int
@@ -69,6 +71,7 @@ class Measured:
     refusal: str = ""
     values: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
     peak_macs: float = 0.0
+    repetition: Repetition | None = None
 
 
 _MEASURED: dict[tuple[str, Datapath, Array], Measured] = {}
@@ -91,9 +94,10 @@ def _measure(w: Any, datapath: Datapath, array: Array) -> Measured:
     try:
         datapath.supports(w)
         values = datapath.stats(w, array).values
+        peak_macs, repetition = datapath.peak_macs(w, array), datapath.repetition(w, array)
     except FormatError as error:
         return dataclasses.replace(known, refusal=str(error))
-    return dataclasses.replace(known, values=values, peak_macs=datapath.peak_macs(w, array))
+    return dataclasses.replace(known, values=values, peak_macs=peak_macs, repetition=repetition)
 
 
 def check_support(layer: MatmulLayer, design: Design) -> None:
@@ -183,7 +187,15 @@ def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leaka
         utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * layer.matmuls,
         dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
         events=tuple(events), assumed="; ".join(filter(None, (layer.assumed, design.datapath.assumed))),
+        repetition=_repetition(layer, design),
     )  # fmt: skip
+
+
+def _repetition(layer: MatmulLayer, design: Design) -> Repetition | None:
+    """What repeats in the weights of ``layer``: the mean of its matrices, which are of one size."""
+    found = [measure(w, design.datapath, design.array).repetition for w in layer.weights]
+    each = [dataclasses.astuple(one) for one in found if one is not None]
+    return Repetition(*np.mean(each, axis=0).tolist()) if each else None
 
 
 def _verified(design: Design) -> Literal["rtl", "model only"]:

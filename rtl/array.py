@@ -27,11 +27,14 @@ def stream_layouts(datapath: ArrayDatapath | Rram, array: Array) -> dict[str, da
     if isinstance(datapath, Rram):
         return rram_streams.stream_layouts(datapath, array)
     scales = {"i_scales": streams.scales(datapath, array)} if datapath.scale_stage else {}
+    module = implementation(datapath)
+    tables = {"i_tables": module.tables(datapath, array)} if datapath.loads_tables else {}
     return {
         "i_activations": streams.activations(datapath, array),
-        "i_weights": streams.weights(datapath, array, implementation(datapath).Feeder.fields(datapath, array)),
+        "i_weights": streams.weights(datapath, array, module.Feeder.fields(datapath, array)),
         "i_quantizers": streams.quantizers(datapath, array),
         **scales,
+        **tables,
         RESULTS: streams.results(array),
     }
 
@@ -47,7 +50,8 @@ class PeArray(Component):
     """``array.rows`` x ``array.cols`` PEs of ``datapath``, output-stationary.
 
     Members are the streams of docs/hardware.md: ``i_activations``, ``i_weights``, ``i_scales`` (with
-    a scale stage only), ``i_quantizers`` and ``o_results``; layouts in `stream_layouts`.
+    a scale stage only), ``i_tables`` (with tables that are loaded), ``i_quantizers`` and ``o_results``; layouts in
+    `stream_layouts`.
     """
 
     def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
@@ -85,7 +89,7 @@ class PeArray(Component):
             control.last_in_tile.eq(queue.last_in_tile),
         ]
         if self._datapath.scales_in_turn:
-            m.d.comb += control.scale_cycles.eq(queue.weights.planes)
+            m.d.comb += control.scale_cycles.eq(feeder.turns)
         elif self._datapath.scale_stage:
             m.d.comb += control.scale_cycles.eq(self._datapath.scale_latency)
         source = implementation(self._datapath).Source(
@@ -96,10 +100,11 @@ class PeArray(Component):
 
     def _operands(self, m: Module, control: Control) -> tuple[OperandQueue, Value]:
         """Steps from the streams to the columns; the cycle of the next one's preparation, if it has any."""
-        valid = Signal()
+        valid, others, tables_valid = Signal(), Signal(), Signal(init=1)
         m.submodules.operand_queue = queue = OperandQueue(self._datapath, self._array, self.i_weights.payload.shape())
         m.d.comb += [
-            valid.eq(self.i_activations.valid & self.i_weights.valid),
+            others.eq(self.i_activations.valid & self.i_weights.valid),
+            valid.eq(others & tables_valid),
             queue.accept.eq(control.operands_ready & control.operands_valid),
             queue.finish.eq(control.add),
         ]
@@ -118,13 +123,27 @@ class PeArray(Component):
             ready, position = stage.ready_in, stage.position
         else:
             m.d.comb += control.operands_valid.eq(valid)
+        if self._datapath.loads_tables:
+            self._tables(m, queue.accept, tables_valid, ready & others)
         m.d.comb += [
-            self.i_activations.ready.eq(ready & self.i_weights.valid),
-            self.i_weights.ready.eq(ready & self.i_activations.valid),
+            self.i_activations.ready.eq(ready & self.i_weights.valid & tables_valid),
+            self.i_weights.ready.eq(ready & self.i_activations.valid & tables_valid),
             first.activations_in.eq(self.i_activations.payload),
             first.weights_in.eq(self.i_weights.payload),
         ]
         return queue, position
+
+    def _tables(self, m: Module, accept: Value, valid: Signal, others_ready: Value) -> None:
+        """A group's tables are taken with its first step."""
+        starts = Signal(init=1)
+        m.d.comb += [
+            valid.eq(~starts | self.i_tables.valid),
+            self.i_tables.ready.eq(starts & others_ready),
+            self._feeder.loaded.eq(self.i_tables.payload),
+            self._feeder.load.eq(starts & accept),
+        ]
+        with m.If(accept):
+            m.d.sync += starts.eq(self.i_weights.p.last_in_group)
 
     def _elements(
         self, m: Module, platform: Library | None, control: Control, queue: OperandQueue, source: Source
@@ -177,7 +196,7 @@ class PeArray(Component):
         if self._datapath.serial_scale:
             shared += ["group_end", "first_bit", "scaling"]
         elif self._datapath.scales_in_turn:
-            shared += ["first_bit", "scaling"]
+            shared += ["first_bit", "scaling", *(["group_end"] if self._datapath.scatters else [])]
         domains = len(control.add)
         columns = [
             {name: getattr(control, name) for name in shared}

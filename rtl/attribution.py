@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
 from rtl.pe import implementation
 
 CONTROL = "control"
@@ -35,22 +35,26 @@ def part(instance: str) -> str:
     """The part that an instance belongs to, by its path."""
     path = instance.split(".")
     first = path[0].partition("$")[0]
+    if path[1:2] == ["dot"] and len(path) > 3 and path[2].startswith("multiplier_"):
+        return "multiplier"
     for prefix, names in _WITHIN.items():
         if first.startswith(f"{prefix}_") and len(path) > 1:
             second = path[1].partition("$")[0]
             return second if second in names else prefix
     if first.startswith("group_sum_"):
         return "pe"
+    if first.startswith("normalizer_"):
+        return "requantizers"
     return first if first in _TOP else CONTROL
 
 
-def shares(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
+def shares(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:
     """Every event whose energy the netlist tells; those of the datapath's own module first."""
     own = getattr(implementation(datapath), "SHARES", None) or _pe(datapath, array)
     return (*own, *(_stationary() if array.weight_stationary else _shared(datapath)))
 
 
-def _pe(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
+def _pe(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:
     """A PE of a dot product and what accumulates it, and encoders if there are any."""
     pe, encoder = f"{datapath.name()}.pe", f"{datapath.name()}.encoder"
     action = next(event.action for event in datapath.EVENTS if event.component == pe)
@@ -69,7 +73,7 @@ def _pe(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
     )
 
 
-def _shared(datapath: IntegerDatapath) -> tuple[Share, ...]:
+def _shared(datapath: ArrayDatapath) -> tuple[Share, ...]:
     queue = ("operand_queue",)
     return (
         Share(component="operand_register", action="clock", parts=queue, clocks=queue),

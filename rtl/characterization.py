@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.errors import PowerError
-from hwsim.integer import IntegerDatapath
 from hwsim.power import activity, calculator, delays, feed, liberty, netlist, synthesis, timing
 from hwsim.power.activity import Stimulus, Toggles
 from hwsim.power.cells import WireLoad
@@ -69,7 +69,7 @@ class Characterization:
 
 
 def characterize(
-    datapath: IntegerDatapath,
+    datapath: ArrayDatapath,
     array: Array,
     recipe: Recipe,
     tiles: Mapping[str, Sequence[Matmul]],
@@ -91,7 +91,7 @@ class _Measurement:
     """One netlist, its parts, and their energies."""
 
     def __init__(
-        self, datapath: IntegerDatapath, array: Array, path: Path, recipe: Recipe, wire_load: str | None
+        self, datapath: ArrayDatapath, array: Array, path: Path, recipe: Recipe, wire_load: str | None
     ) -> None:
         self.datapath, self.array = datapath, array
         library = liberty.read(recipe.liberty)

@@ -8,6 +8,7 @@ from hwsim.datapath import Array
 from hwsim.floating import RESULT_BITS, FloatDatapath
 from rtl import streams
 from rtl.arithmetic import overflow, tree_sum
+from rtl.attribution import Share
 from rtl.float32 import SIGNIFICAND, Float32Adder
 from rtl.minifloat import to_fixed, to_float32
 
@@ -19,6 +20,17 @@ def operand(datapath: FloatDatapath, register: Shape) -> data.StructLayout:
     """What a column broadcasts to its PEs in a cycle: its weights, and the layer's register of the multipliers."""
     values = data.ArrayLayout(unsigned(datapath.kind.bits), datapath.lanes)
     return data.StructLayout({"values": values, "register": register})
+
+
+def shares(name: str) -> tuple[Share, ...]:
+    """Whose energy the events of the datapath ``name`` are: what follows the products is all addition."""
+    pe = f"{name}.pe"
+    return (
+        Share(component=pe, action="multiply", parts=("multiplier",)),
+        Share(component=pe, action="add", parts=("dot", "pe")),
+        Share(component=pe, action="scale"),
+        Share(component=pe, action="clock", clocks=("dot", "pe")),
+    )
 
 
 class FloatFeeder(Component):

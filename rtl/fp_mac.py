@@ -8,11 +8,13 @@ from hwsim.datapaths.fp_mac import FpMac
 from hwsim.minifloat import Minifloat
 from hwsim.qtensor import QTensor
 from rtl.float32 import leading_zeros, shifted_with_sticky
-from rtl.floating import FloatDot, FloatFeeder
+from rtl.floating import FloatDot, FloatFeeder, shares
+from rtl.minifloat import significand
 from rtl.operands import Broadcast as Source
 
 __all__ = ["Dot", "Feeder", "Multiplier", "Source"]
-from rtl.minifloat import significand
+
+SHARES = shares("fp_mac")
 
 DIVISION = unsigned(8)
 """The power of two that products are divided by."""

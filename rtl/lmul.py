@@ -7,10 +7,12 @@ from hwsim.datapath import Array
 from hwsim.datapaths.lmul import LMul
 from hwsim.minifloat import Minifloat
 from hwsim.qtensor import QTensor
-from rtl.floating import FloatDot, FloatFeeder
+from rtl.floating import FloatDot, FloatFeeder, shares
 from rtl.operands import Broadcast as Source
 
 __all__ = ["Dot", "Feeder", "Multiplier", "Source"]
+
+SHARES = shares("lmul")
 
 OFFSET = signed(18)
 """What is subtracted from the sum of two codes: wide enough for every format."""

@@ -63,7 +63,7 @@ class Source(SumTables):
                 inputs = {
                     **super().inputs(row, 0), "operand": operand, "advance": feeder.advance, "last": feeder.last
                 }  # fmt: skip
-                unit = place(m, platform, f"unit_{row}_{i}", LookUp, (datapath,), inputs)
+                unit = place(m, platform, f"unit_{row}_{i}", LookUp, (datapath,), inputs, datapath.planes == "serial")
                 m.d.comb += sums[i].eq(unit.step)
             self._units.append(sums)
 
@@ -82,6 +82,7 @@ class Feeder(Component):
         operands: one per column.
         last: this is the step's last cycle.
         units: the operands of a row's units, where columns share sums.
+        turns: how many planes are scaled, where they take turns.
     """
 
     @staticmethod
@@ -137,11 +138,14 @@ class Feeder(Component):
                 "operands": Out(data.ArrayLayout(column_operand(datapath), array.cols)),
                 "last": Out(1),
                 **units,
+                **({"turns": Out(4)} if datapath.scales_in_turn else {}),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self._datapath.scales_in_turn:
+            m.d.comb += self.turns.eq(self.weights.planes)
         readers, lanes = self.operands, self.weights["values"]
         last_round: Value = Const(1)
         if self._datapath.shares_sums:

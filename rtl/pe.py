@@ -9,13 +9,30 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.floating import FloatDatapath
 from rtl.accumulator import Accumulator
+from rtl.bucket_accumulator import BucketAccumulator
 from rtl.float32 import Float32Accumulator
-from rtl.plane_accumulator import PlaneAccumulator
+from rtl.plane_accumulator import PlanesAtOnce, PlanesInTurn
+
+CHOICES = {"plane": "turn", "bucket": "bucket", "first": "first"}
+"""Inputs of an accumulator that are fields of the datapath's operand, and which ones."""
 
 
 def implementation(datapath: ArrayDatapath) -> ModuleType:
     """The module of this package that has the datapath's ``Feeder`` and ``Dot``."""
     return importlib.import_module(f"rtl.{datapath.name()}")
+
+
+def _accumulator(datapath: ArrayDatapath, step: Signal) -> Component:
+    """What adds the steps up: one sum, one for each of several scales, or one for each code."""
+    if isinstance(datapath, FloatDatapath) and datapath.accumulation == "float32":
+        return Float32Accumulator()
+    if datapath.scales_per_group == 1:
+        return Accumulator(datapath, len(step))
+    if datapath.scatters:
+        return BucketAccumulator(datapath, step.shape())
+    if datapath.scales_in_turn:
+        return PlanesInTurn(datapath, step.shape())
+    return PlanesAtOnce(datapath, step.shape())
 
 
 class ProcessingElement(Component):
@@ -30,20 +47,13 @@ class ProcessingElement(Component):
 
     def __init__(self, datapath: ArrayDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator = self._sum(datapath)
+        self._accumulator = _accumulator(datapath, self._dot.step)
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
-            {name: member for name, member in inner.items() if name not in ("step", "value", "plane")}
+            {name: member for name, member in inner.items() if name not in ("step", "value", *CHOICES)}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
-
-    def _sum(self, datapath: ArrayDatapath) -> Component:
-        if isinstance(datapath, FloatDatapath) and datapath.accumulation == "float32":
-            return Float32Accumulator()
-        if datapath.scales_per_group > 1:
-            return PlaneAccumulator(datapath, self._dot.signature.members["step"].shape)
-        return Accumulator(datapath, len(self._dot.step))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -62,6 +72,7 @@ class ProcessingElement(Component):
             m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
             m.d.sync += shadow.eq(self.below)
-        if "plane" in accumulator.signature.members:
-            m.d.comb += accumulator.plane.eq(self.operand.turn)
+        for name, field in CHOICES.items():
+            if name in accumulator.signature.members:
+                m.d.comb += getattr(accumulator, name).eq(self.operand[field])
         return m

@@ -55,7 +55,7 @@ def stimuli(datapath: ArrayDatapath, array: Array, matmul: Matmul) -> Stimuli:
     plan = Plan.make(datapath, array, matmul)
     parts = {
         "i_activations": _activations, "i_weights": _weights, "i_scales": _scales,
-        "i_quantizers": _quantizers, RESULTS: _results,
+        "i_tables": _tables, "i_quantizers": _quantizers, RESULTS: _results,
     }  # fmt: skip
     if array.weight_stationary:
         parts |= {
@@ -176,6 +176,12 @@ def _scales(plan: Plan, layout: data.StructLayout) -> np.ndarray:
     for name, values in plan.datapath.group_constants(plan.matmul.w).items():
         columns = np.moveaxis(plan.columns(values), 2, 1)
         fields[name] = columns.reshape(-1, *columns.shape[2:])
+    return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
+
+
+def _tables(plan: Plan, layout: data.StructLayout) -> np.ndarray:
+    columns = np.array([each[0] for each in plan.channels])
+    fields = implementation(plan.datapath).table_fields(plan.datapath, plan.array, plan.matmul.w, columns)
     return plan.per_tile(beats.pack(layout, fields), plan.n_tile)
 
 

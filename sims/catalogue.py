@@ -17,6 +17,8 @@ from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.fp_mac import FpMac
 from hwsim.datapaths.lmul import LMul
 from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
 from hwsim.datapaths.rram import Rram
 from hwsim.floating import FloatDatapath
@@ -28,7 +30,7 @@ from rtl.stimuli import stimuli
 from sims import crossbars, networks
 from sims.workloads import KINDS, random_matmul
 
-DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28}
+DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28, "lut_buckets": 20, "lut_products": 20}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
 FLOATING_DRAWN = 9
 """The same, per floating-point datapath."""
@@ -86,7 +88,7 @@ class Configuration:
 def catalogue() -> list[Configuration]:
     """Every configuration, those of one datapath together."""
     floating = [*_floating("lmul", LMul), *_floating("fp_mac", FpMac)]
-    return [*_mac(), *_bit_serial(), *_lut(), *floating, *_rram()]
+    return [*_mac(), *_bit_serial(), *_lut(), *_lut_buckets(), *_lut_products(), *floating, *_rram()]
 
 
 def find(name: str) -> Configuration:
@@ -171,6 +173,7 @@ def _lut() -> Iterator[Configuration]:
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, mu=5, **SATURATING)
     yield on_verilator("plane-scales", 4, 6, quick=True, lanes=8, readers=3, plane_scales=True, offset_bits=8)
     yield on_verilator("patterns-network", 8, 8, quick=True, lanes=8, reuse="patterns", sum_units=4)
+    yield on_verilator("patterns-parallel", 4, 6, lanes=4, mu=2, reuse="patterns", sum_units=2, planes="parallel")
     yield on_verilator("single", 1, 1, lanes=1, mu=1, weight_bits=1, build="naive")
     yield on_verilator("no-scale", 4, 8, lanes=4, scale_bits=0, planes="parallel", readers=4)
     yield on_verilator("tall", 16, 2, lanes=4, mu=2, weight_bits=2, table="full", reuse="rows")
@@ -200,6 +203,53 @@ def _draw_lut(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
         chosen |= {"reuse": "patterns", "sum_units": draw.randint(1, 3), "build": draw.choice(ORDERS[:3])}
         chosen |= {"readers": 0, "plane_scales": False, "entries": "exact"}
     return chosen
+
+
+def _lut_buckets() -> Iterator[Configuration]:
+    on_verilator = functools.partial(_on_verilator, LutBuckets)
+    yield on_verilator("network", 8, 8, quick=True, lanes=8)
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, weight_bits=3, **SATURATING)
+    yield on_verilator("parallel", 4, 6, quick=True, lanes=4, weight_bits=3, adders="parallel", offset_bits=8)
+    yield on_verilator("single", 1, 1, lanes=1, weight_bits=1)
+    yield on_verilator("one-lane", 8, 8, lanes=1, weight_bits=3)
+    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=2, adders="parallel")
+    yield on_verilator("wide", 2, 16, lanes=4, activation_bits=4, adders="parallel", weight_bits=1)
+    yield on_verilator("deep", 4, 4, lanes=30, weight_bits=2)
+    yield on_verilator("wide-operands", 3, 4, **WIDE_OPERANDS | {"scale_bits": 24, "weight_bits": 5})
+    yield from _drawn(LutBuckets, _draw_lut_buckets)
+
+
+def _draw_lut_buckets(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """Values of the parameters that only `LutBuckets` has, and of those whose range is another."""
+    return {
+        "weight_bits": draw.randint(1, 4),
+        "scale_bits": draw.choice((4, 8, 16, 20)),
+        "adders": draw.choice(("serial", "serial", "parallel")),
+    }
+
+
+def _lut_products() -> Iterator[Configuration]:
+    on_verilator = functools.partial(_on_verilator, LutProducts)
+    yield on_verilator("array", 8, 8, quick=True, lanes=8)
+    yield on_verilator("saturating", 2, 3, quick=True, lanes=5, weight_bits=3, **SATURATING)
+    yield on_verilator("offsets", 4, 6, quick=True, lanes=4, readers=3, offset_bits=8)
+    yield on_verilator("single", 1, 1, lanes=1, weight_bits=1, activation_bits=2)
+    yield on_verilator("no-scale", 4, 8, lanes=4, weight_bits=2, scale_bits=0, readers=4)
+    yield on_verilator("tall", 16, 2, lanes=2, weight_bits=2, activation_bits=6)
+    yield on_verilator("wide", 2, 16, lanes=4, weight_bits=6, activation_bits=2, readers=16)
+    yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, activation_bits=2, value_bits=12, readers=1)
+    yield from _drawn(LutProducts, _draw_lut_products)
+
+
+def _draw_lut_products(draw: random.Random, fields: dict[str, Any]) -> dict[str, Any]:
+    """Values of the parameters that only `LutProducts` has, and of those whose range is another."""
+    activation_bits = draw.randint(2, 5)
+    return {
+        "weight_bits": draw.randint(1, 7 - activation_bits),
+        "activation_bits": activation_bits,
+        "value_bits": draw.randint(2, 10),
+        "readers": draw.choice((0, 1, 2)),
+    }
 
 
 def _on_verilator(

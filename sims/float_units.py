@@ -17,7 +17,10 @@ from rtl.harness import Job
 from rtl.stimuli import Stimuli
 from rtl.streams import EXPONENT
 
-FORMATS = {name: named(name) for name in ("e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bf16", "fp16", "e3m0", "e6m5")}
+FORMATS = {
+    name: named(name)
+    for name in ("e4m3", "e5m2", "e3m4", "e2m5", "e3m2", "e2m3", "e2m1", "e3m0", "e6m5", "bf16", "fp16")
+}
 FIXED_BITS = 48
 FIXED = {name: LMul(format=name, accumulation="fixed", accumulator_bits=FIXED_BITS) for name in ("e4m3", "fp16")}
 """Formats whose products also become fixed point."""
@@ -80,8 +83,11 @@ class FloatUnits(Component):
         return m
 
 
-def all_pairs() -> Job:
-    """Every pair of codes of each format of up to 8 bits, once or more; of wider ones random pairs."""
+def all_pairs(correction: str) -> Job:
+    """Every pair of codes of each format of up to 8 bits, once or more; of wider ones random pairs.
+
+    Beat ``256 a + b`` has the codes a and b of a format of 8 bits; 0 stands for those that are no number.
+    """
     rng = np.random.default_rng(0)
     a, b = np.divmod(np.arange(1 << 16), 256)
     codes = {}
@@ -90,8 +96,7 @@ def all_pairs() -> Job:
             codes[name] = a % (1 << kind.bits), b % (1 << kind.bits)
         else:
             codes[name] = tuple(rng.integers(0, 1 << kind.bits, (2, len(a))))
-    corrections = ["paper"] * len(a)
-    return _job(rng, codes, np.zeros(len(a), int), corrections)
+    return _job(rng, codes, np.zeros(len(a), int), [correction] * len(a))
 
 
 def random_pairs(count: int, seed: int) -> Iterator[Job]:

@@ -11,6 +11,8 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array
 from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.errors import FormatError
 from hwsim.floating import FloatDatapath
 from hwsim.formats import quantize
@@ -22,6 +24,9 @@ from rtl.stimuli import Matmul
 
 Draw = Callable[..., np.ndarray]
 """``draw(rng, size, bits)``: integers of signed ``bits``."""
+
+CodeDatapath = LutBuckets | LutProducts
+"""Datapaths whose weights are codes."""
 
 MAX_TILES = 4
 """Tiles along one side of a matmul."""
@@ -127,6 +132,8 @@ def random_matmul(kind: str, datapath: ArrayDatapath, array: Array, seed: int) -
             w = _quantized(rng, datapath, shape)
         elif isinstance(datapath, Lut):
             w = _sign_planes(rng, datapath, shape, limit, draw_weights)
+        elif isinstance(datapath, CodeDatapath):
+            w = _codebooks(rng, datapath, shape, limit, draw_weights)
         else:
             w = _weights(rng, datapath, shape, limit, draw_weights)
         try:
@@ -196,10 +203,38 @@ def _sign_planes(rng: np.random.Generator, datapath: Lut, shape: Shape, limit: i
     )  # fmt: skip
 
 
+def _codebooks(rng: np.random.Generator, datapath: CodeDatapath, shape: Shape, limit: int, draw: Draw) -> QTensor:
+    """Lowered codes with one codebook, or some for channels and groups as far as ``datapath`` takes them."""
+    entries = int(rng.choice([1 << datapath.weight_bits, rng.integers(1, (1 << datapath.weight_bits) + 1)]))
+    groups = (shape.n, -(-shape.k // shape.group_size))
+    tables = int(rng.integers(1, 5))
+    select = rng.integers(0, tables, (groups[0], rng.choice([1, groups[1]]))).astype(np.uint16)
+    if isinstance(datapath, LutProducts):
+        readers = datapath.readers or groups[0]
+        select = select[np.arange(groups[0]) // readers * readers]
+    bound = max(1, int(limit**0.5))
+    values = rng.integers(-bound, bound + 1, (tables, entries))
+    values[0, 0] = 1  # the unit
+    scale = np.ones(groups, dtype=np.int32)
+    if datapath.scale_bits:
+        scale = rng.integers(-bound, bound + 1, groups, dtype=np.int32)
+    offset = None
+    if datapath.offset_bits:
+        most = min(limit, 1 << (datapath.offset_bits - 1))
+        offset = rng.integers(-most, most, groups, dtype=np.int32)
+    return QTensor(
+        format="codebook", shape=(shape.n, shape.k), select=None if tables == 1 else select,
+        codes=(draw(rng, (shape.n, shape.k), datapath.weight_bits + 1) % entries).astype(np.uint8),
+        codebook=Codebook.of(values, max(1, (entries - 1).bit_length())),
+        group_size=shape.group_size, scale=scale, offset=offset,
+        channel_scale=np.ones(shape.n, dtype=np.float32),
+    )  # fmt: skip
+
+
 FORMATS = {
     "int4": True, "bitmod_fp3": True, "bitmod_fp4": True, "ant_flint4": True, "bitnet158": False, "binary": False,
     "denseshift": True, "pot": True, "lognet": False, "mxfp4": True, "mxfp6_e2m3": True, "fp6_e3m2": True,
-    "fp8_e4m3": True, "mxint8": True,
+    "fp8_e4m3": True, "mxint8": True, "ant": False, "squeezellm": False,
 }  # fmt: skip
 """Formats whose codebooks have exact terms, and whether they take a group size."""
 
@@ -216,6 +251,8 @@ def _quantized(rng: np.random.Generator, datapath: IntegerDatapath, shape: Shape
             return w
     if isinstance(datapath, Lut):
         return _sign_planes(rng, datapath, shape, 1, _uniform)
+    if isinstance(datapath, CodeDatapath):
+        return _codebooks(rng, datapath, shape, 4, _uniform)
     return _weights(rng, datapath, shape, 1, _small)
 
 

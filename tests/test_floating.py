@@ -1,6 +1,7 @@
 """L-Mul and correctly rounded multiplication: products of all pairs, sums in their order, what is refused."""
 
 import itertools
+import math
 
 import ml_dtypes
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from hwsim import FpMac, LMul, digits, lower, quantize
 from hwsim.errors import DesignError, FormatError
-from hwsim.lmul import correction, dot_product_error, fold_gain, operator_error
+from hwsim.lmul import correction, dot_product_error, equation_matmul, fold_gain, operator_error, paper_shift
 from hwsim.requantization import requantize
 from tests import naive_floating as naive
 
@@ -173,6 +174,22 @@ def test_dot_product_errors_are_the_published_ones(name):
     }  # fmt: skip
     measured = tuple(dot_product_error(LMul(format=name)).values())
     np.testing.assert_allclose(measured, published[name], rtol=0, atol=0.008)
+
+
+@pytest.mark.parametrize("name", ["e4m3", "e5m2", "bf16", "e3m2"])
+def test_equation_sums_are_those_of_single_products(name):
+    kind, rng = LMul(format=name).kind, np.random.default_rng(6)
+    x, w = ((drawn if kind.bits <= 8 else near_one)(rng, kind, (n, 9)) for n in (3, 4))
+    added = 2.0 ** -paper_shift(kind.mantissa_bits)
+
+    def product(a: int, b: int) -> float:
+        if any((each & (kind.sign_bit - 1)) >> kind.mantissa_bits == 0 for each in (a, b)):
+            return 0.0
+        (u, p), (v, q) = (math.frexp(float(kind.values[each])) for each in (a, b))
+        return math.copysign(2 * abs(u) + 2 * abs(v) - 1 + added, u * v) * 2.0 ** (p + q - 2)
+
+    expected = [[sum(product(int(a), int(b)) for a, b in zip(row, col, strict=True)) for col in w] for row in x]
+    np.testing.assert_allclose(equation_matmul(kind, x, w), expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("gain", [1.0, 1.05, 0.9])

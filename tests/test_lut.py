@@ -122,7 +122,7 @@ def reference(x: np.ndarray, w: QTensor, datapath: Lut) -> np.ndarray:
                 offset = int(constants["offset"][n, group]) * total
                 turns = products if datapath.scales_in_turn else [sum(products)]
                 for turn, product in enumerate(turns):
-                    more = offset if turn == len(turns) - 1 else 0
+                    more = 0 if turn else offset
                     acc = limit(acc + product + more, datapath.accumulator_bits)
                 group, sums, total = group + 1, [0] * signs.count, 0
         out[m, n] = acc

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hwsim import Array, Design, Lut, Mac, Workload, digits, quantize, repetition, simulate
+from hwsim import Array, Design, Lut, Mac, Workload, digits, quantize, repetition, report, simulate
 
 ARRAY = Array(rows=8, cols=64)
 
@@ -77,3 +77,20 @@ def test_patterns_are_counted_by_hand():
     found = repetition.repetition(w, w.codes, lanes=4, cols=8)
     assert found.density == (w.integers != 0).mean()
     assert 0 < found.distinct_patterns < 1
+
+
+def test_results_and_reports_tell_what_repeats(tmp_path):
+    design = Design(datapath=Lut(lanes=4, reuse="patterns"), array=ARRAY)
+    result = simulate(digits.load("cnn_plum"), design)
+    frame = result.repetition().set_index("layer")
+    layer = next(each for each in result.workload.layers if each.name == "second")
+    (w,) = layer.weights
+    assert frame.loc["second", "density"] == (w.integers != 0).mean()
+    assert frame.loc["second", "distinct_rows"] == len(np.unique(w.integers, axis=0)) / w.n
+    assert result.to_plain()["repetition"][0]["layer"] == frame.index[0]
+    page = report(result, tmp_path / "report.html").read_text()
+    assert "Weights that repeat" in page
+    assert f"{frame.loc['second', 'density']:.1%}" in page
+    tbn = simulate(digits.load("mlp_tbn"), Design(datapath=Lut(reuse="rows"), array=ARRAY))
+    assert (tbn.repetition()["distinct_rows"] < 1).any()
+    assert simulate(digits.load("cnn_plum"), Design(datapath=Lut(), array=ARRAY)).repetition().empty

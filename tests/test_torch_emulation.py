@@ -20,7 +20,7 @@ def design(datapath) -> hwsim.Design:
 
 
 DATAPATHS = {
-    "mac": hwsim.Mac(), "bit_serial": hwsim.BitSerial(),
+    "mac": hwsim.Mac(), "bit_serial": hwsim.BitSerial(skip="zero"), "lut": hwsim.Lut(weight_bits=8),
     "fp_mac": hwsim.FpMac(), "fp_mac bf16": hwsim.FpMac(format="bf16"),
     "lmul best": hwsim.LMul(correction="best"), "lmul fixed": hwsim.LMul(accumulation="fixed"),
 }  # fmt: skip
@@ -91,6 +91,37 @@ def test_overrides_by_module_path():
     torch.testing.assert_close(emulate(model, mixed)(x), second, rtol=0, atol=0)
 
 
+def test_a_group_has_a_scale_of_its_own():
+    torch.manual_seed(4)
+    layer = nn.Linear(11, 3, bias=False)
+    x = torch.randn(4, 11) * torch.logspace(-2, 2, 11)
+    datapath = hwsim.FpMac(lanes=2)
+    kind, expected = datapath.kind, np.zeros((4, 3))
+    for k in range(0, 11, 4):
+        a, b = (each.detach().double().numpy()[:, k : k + 4] for each in (x, layer.weight))
+        scales = [np.abs(each).max(axis=1, keepdims=True) / kind.max for each in (a, b)]
+        codes = [kind.encode(each / scale, signed_zero=False) for each, scale in zip((a, b), scales, strict=True)]
+        division = datapath.least_division(kind.max**2)
+        rounded = kind.decode(datapath.products(codes[0][:, None], codes[1][None], division))
+        sums = np.array([[naive.float32_sum(each, 2) for each in row] for row in rounded], np.float64)
+        expected += np.ldexp(sums, division) * scales[0] * scales[1].T
+    got = emulate(layer, design(datapath), group_size=4)(x)
+    np.testing.assert_array_equal(got.numpy(), expected.astype(np.float32))
+
+
+class Attention(nn.Module):
+    def forward(self, x):
+        return functional.scaled_dot_product_attention(x, x, x)
+
+
+def test_attention_on_tables_of_few_bits():
+    torch.manual_seed(5)
+    x = torch.randn(1, 6, 8)
+    got = emulate(Attention(), design(hwsim.Lut(weight_bits=4)))(x)
+    expected = Attention()(x)
+    assert 0 < (got - expected).norm() / expected.norm() < 0.3
+
+
 def test_the_gain_divides_sums_and_not_biases():
     layer = nn.Linear(8, 4)
     x = torch.randn(2, 8)
@@ -118,6 +149,10 @@ def test_what_is_refused():
     narrow = emulate(nn.Linear(64, 2), design(hwsim.LMul(accumulation="fixed", accumulator_bits=20)))
     with pytest.raises(FormatError, match="accumulator_bits"):
         narrow(torch.ones(1, 64))
+    with pytest.raises(DesignError, match="group_size is for floating-point"):
+        emulate(nn.Linear(2, 2), design(hwsim.Mac()), group_size=4)
+    with pytest.raises(DesignError, match="group_size 0"):
+        emulate(nn.Linear(2, 2), design(hwsim.LMul()), group_size=0)
     rule = design(datapaths.find("stripes")())
     with pytest.raises(DesignError, match="cost-only"):
         emulate(nn.Linear(2, 2), rule)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.cli import inputs, output
 from hwsim.cli.gates import NO_WIRES
 from hwsim.datapath import Array, Component
@@ -15,7 +16,6 @@ from hwsim.design import Design
 from hwsim.errors import DesignError, MissingExtraError, nearest
 from hwsim.exploration import Space
 from hwsim.files import parse_yaml
-from hwsim.integer import IntegerDatapath
 from hwsim.power import liberty
 from hwsim.technology import fitting, parts, writing
 from hwsim.technology.rows import CONDITIONS
@@ -93,12 +93,12 @@ def characterize(
                    None if wires == NO_WIRES else wires, node, seed)  # fmt: skip
     report: list[dict[str, Any]] = []
     for name, design in points.items():
-        if not isinstance(design.datapath, IntegerDatapath):
+        if not isinstance(design.datapath, ArrayDatapath):
             raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL to characterize")
         if not replace and table.knows(design):
             click.echo(f"{name}: already in {out}", err=True)
             continue
-        for row in table.measure(name, design, networks or _NETWORKS, replace, show_progress=not as_json):
+        for row in table.measure(name, design, networks or _networks(design), replace, show_progress=not as_json):
             report.append(row)
             if not as_json:
                 output.print_line(
@@ -107,6 +107,11 @@ def characterize(
     table.fit(points.values())
     if as_json:
         output.print_json({"out": str(out), "events": report})
+
+
+def _networks(design: Design) -> tuple[str, ...]:
+    assert isinstance(design.datapath, ArrayDatapath)
+    return _NETWORKS if design.datapath.operand_kind == "integer" else ("cnn_fp8",)
 
 
 def _grid(datapaths: Iterable[str]) -> dict[str, Design]:
@@ -161,7 +166,7 @@ class _Table:
         from rtl import characterization, measured_rows, tiles
 
         datapath, array = design.datapath, _measured_array(design)
-        assert isinstance(datapath, IntegerDatapath)
+        assert isinstance(datapath, ArrayDatapath)
         sets = tiles.of_networks(datapath, array, list(networks), self.seed)
         if not sets:
             raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks)}")

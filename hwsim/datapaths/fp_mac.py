@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from hwsim import floating
-from hwsim.floating import FloatDatapath, Operands
+from hwsim.floating import FloatDatapath
+from hwsim.floating_sums import Operands
 from hwsim.kernels import fp_mac as kernels
 
 

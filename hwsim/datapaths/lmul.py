@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 
 from hwsim import floating, lmul
-from hwsim.floating import FloatDatapath, Operands
+from hwsim.floating import FloatDatapath
+from hwsim.floating_sums import Operands
 from hwsim.kernels import lmul as kernels
 
 MOST = 250 << 23

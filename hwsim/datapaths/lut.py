@@ -10,6 +10,7 @@ from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand
 from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath, check_activations
 from hwsim.kernels import lut as kernels
+from hwsim.repetition import Repetition
 from hwsim.sign_planes import SignPlanes, sign_planes
 
 ENTRY_BITS = 8
@@ -284,6 +285,12 @@ class Lut(IntegerDatapath):
     def patterns(self, w: Operand, array: Array) -> tuple[np.ndarray, np.ndarray]:
         """`repetition.step_patterns` of the steps and column tiles of ``array``."""
         return repetition.step_patterns(w, self.sign_planes(w).codes(w), self.lanes, array.cols)
+
+    def repetition(self, w: Operand, array: Array) -> Repetition | None:
+        """See `Datapath.repetition`: of the planes' codes, where sums are reused."""
+        if self.reuse == "none":
+            return None
+        return repetition.repetition(w, self.sign_planes(w).codes(w), self.lanes, array.cols)
 
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; layout in `hwsim.kernels.lut`."""

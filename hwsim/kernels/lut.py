@@ -199,8 +199,9 @@ def matmul(x, codes, scale, offset, planes, group_size, lanes, mu, widths, optio
                 addend = offset[j, g] * group_sum
                 if plane_scales and not parallel:
                     for plane in range(count - 1, 0, -1):
-                        part = scale[j, g, plane] * groups[j, plane]
-                        totals[j] = limited(totals[j] + part, acc_bits, saturates)
+                        addend += scale[j, g, plane] * groups[j, plane]
+                        totals[j] = limited(totals[j] + addend, acc_bits, saturates)
+                        addend = 0
                 elif plane_scales:
                     for plane in range(1, count):
                         addend += scale[j, g, plane] * groups[j, plane]

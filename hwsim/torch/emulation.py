@@ -18,19 +18,24 @@ from hwsim.floating import FloatDatapath
 from hwsim.formats import quantize
 from hwsim.integer import IntegerDatapath
 from hwsim.lowering import lower
+from hwsim.minifloat import Minifloat
 from hwsim.operators.attention import OPERAND_BITS, operand
 from hwsim.torch import attention
 from hwsim.torch.replacements import replace_modules
 
 
-def emulate(model: nn.Module, design: Design, *, weights: str | None = None, gain: float = 1.0) -> nn.Module:
+def emulate(
+    model: nn.Module, design: Design, *, weights: str | None = None, gain: float = 1.0, group_size: int | None = None
+) -> nn.Module:
     """A copy of ``model`` that multiplies matrices as ``design`` does; everything else stays PyTorch's.
 
     Linear layers, convolutions of one and two axes, ``matmul``, ``bmm``, ``@`` and attention run on the datapath,
     with the design's overrides by module path. Operands take its numbers: activations one scale per tensor (the
-    largest magnitude becomes the largest number), weights one per output channel; formats of 16 bits none. Integer
-    datapaths multiply activations of ``activation_bits`` with weights of format ``weights`` (``int<weight_bits>``
-    unless it is given). Sums are divided by ``gain``, which a layer's scale would hold. Forward only.
+    largest magnitude becomes the largest number), weights one per output channel; formats of 16 bits none. With
+    ``group_size`` both have one per so many consecutive k instead, on floating-point datapaths: the groups' sums
+    leave the array and are scaled and added in float64. Integer datapaths multiply activations of
+    ``activation_bits`` with weights of format ``weights`` (``int<weight_bits>`` unless it is given). Sums are divided
+    by ``gain``, which a layer's scale would hold. Forward only.
 
     Raises DesignError for datapaths that compute no values, ExportError (when called) for products of
     tensors that it does not know, FormatError for what the datapath does not take.
@@ -38,20 +43,24 @@ def emulate(model: nn.Module, design: Design, *, weights: str | None = None, gai
     for each in (design, *(design.layer(name) for name, _ in model.named_modules())):
         if not isinstance(each.datapath, ArrayDatapath):
             raise DesignError(f"{each.datapath.name()} is a cost-only rule: it computes no values")
+        if group_size is not None and not isinstance(each.datapath, FloatDatapath):
+            raise DesignError(f"{each.datapath.name()}: group_size is for floating-point datapaths; use weights='...'")
+    if group_size is not None and group_size < 1:
+        raise DesignError(f"group_size {group_size} is not positive")
     if not (math.isfinite(gain) and gain > 0):
         raise DesignError(f"gain {gain} is not finite and positive")
     inner = copy.deepcopy(model).eval()
     replace_modules(inner)
-    return Emulation(inner, design, weights, gain)
+    return Emulation(inner, _Products(design, weights, gain, group_size))
 
 
 class Emulation(nn.Module):
     """What `emulate` returns; ``model`` is the copy."""
 
-    def __init__(self, model: nn.Module, design: Design, weights: str | None, gain: float) -> None:
+    def __init__(self, model: nn.Module, products: "_Products") -> None:
         super().__init__()
         self.model = model
-        self._mode = _Products(design, weights, gain)
+        self._mode = products
         for name, module in model.named_modules():
             module.register_forward_pre_hook(lambda _, __, name=name: self._mode.path.append(name))
             module.register_forward_hook(lambda _, __, ___: self._mode.leave(), always_call=True)
@@ -66,10 +75,10 @@ class Emulation(nn.Module):
 class _Products(TorchFunctionMode):
     """Sends products of tensors to the datapath of the module that makes them."""
 
-    def __init__(self, design: Design, weights: str | None, gain: float) -> None:
+    def __init__(self, design: Design, weights: str | None, gain: float, group_size: int | None) -> None:
         super().__init__()
         self.path: list[str] = []
-        self._design, self._weights, self._gain = design, weights, gain
+        self._design, self._weights, self._gain, self._group_size = design, weights, gain, group_size
 
     def leave(self) -> None:
         """A module returned."""
@@ -95,7 +104,13 @@ class _Products(TorchFunctionMode):
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise FormatError(f"{self._name}: an operand holds NaN or infinity")
         if isinstance(datapath, FloatDatapath):
-            y = _floating(datapath, a, b, static)
+            grouped = self._group_size is not None
+            step = self._group_size or max(1, a.shape[1])
+            parts = [slice(k, k + step) for k in range(0, a.shape[1], step)]
+            y = sum(
+                (_floating(datapath, a[:, part], b[:, part], grouped, grouped or static) for part in parts),
+                np.zeros((len(a), len(b))),
+            )
         else:
             assert isinstance(datapath, IntegerDatapath)
             y = _integer(datapath, a, b, self._weights if static else None, static)
@@ -166,20 +181,25 @@ def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
     )
 
 
-def _floating(datapath: FloatDatapath, x: np.ndarray, w: np.ndarray, static: bool) -> np.ndarray:
-    """float64[M, N]: codes of both operands, multiplied, scales applied."""
+def _floating(datapath: FloatDatapath, x: np.ndarray, w: np.ndarray, x_own: bool, w_own: bool) -> np.ndarray:
+    """float64[M, N]: codes of both operands, multiplied, scales applied; rows have scales of their own, or one."""
     kind = datapath.kind
-    scaled = kind.bits < 16
-    x_scale = _scale(np.abs(x).max(initial=0), kind.max) if scaled else np.ones(())
-    largest = np.abs(w).max(axis=1 if static else None, initial=0)
-    w_scale = np.broadcast_to(_scale(largest, kind.max) if scaled else np.ones(()), len(w))
-    codes = [kind.encode(each / scale, signed_zero=False) for each, scale in ((x, x_scale), (w, w_scale[:, None]))]
+    x_scale, w_scale = (_row_scales(each, own, kind) for each, own in ((x, x_own), (w, w_own)))
+    codes = [kind.encode(each / scale[:, None], signed_zero=False) for each, scale in ((x, x_scale), (w, w_scale))]
     values = [np.abs(kind.decode(each)).max(initial=0) for each in codes]
     division = datapath.least_division(float(values[0] * values[1]))
     datapath.check_length(w.shape[1])
     sums = datapath.sums(codes[0], codes[1], division).astype(np.float64)
     exponent = division + (datapath.product_exponent if datapath.accumulation == "fixed" else 0)
-    return np.ldexp(sums, exponent) * x_scale * w_scale
+    return np.ldexp(sums, exponent) * x_scale[:, None] * w_scale
+
+
+def _row_scales(values: np.ndarray, own: bool, kind: Minifloat) -> np.ndarray:
+    """[rows]: what takes each row's values, or all, to the format's range; 1 for formats of 16 bits."""
+    if kind.bits >= 16:
+        return np.ones(len(values))
+    largest = np.abs(values).max(axis=1 if own else None, initial=0)
+    return np.broadcast_to(_scale(largest, kind.max), len(values))
 
 
 def _integer(datapath: IntegerDatapath, x: np.ndarray, w: np.ndarray, weights: str | None, static: bool) -> np.ndarray:
@@ -190,9 +210,9 @@ def _integer(datapath: IntegerDatapath, x: np.ndarray, w: np.ndarray, weights: s
         q = lower(quantize(w.astype(np.float32), weights or f"int{min(datapath.weight_bits, 8)}"))
         w_scale = q.channel_scale.astype(np.float64)
     else:
-        limit = (1 << (min(OPERAND_BITS, datapath.weight_bits) - 1)) - 1
-        scale = _scale(np.abs(w).max(initial=0), limit)
-        q, w_scale = operand(np.rint(w / scale).astype(np.int64)), np.broadcast_to(scale, len(w))
+        bits = min(OPERAND_BITS, datapath.weight_bits)
+        scale = _scale(np.abs(w).max(initial=0), (1 << (bits - 1)) - 1)
+        q, w_scale = operand(np.rint(w / scale).astype(np.int64), bits), np.broadcast_to(scale, len(w))
     return datapath.matmul(np.rint(x / x_scale).astype(np.int64), q).astype(np.float64) * x_scale * w_scale
 
 
