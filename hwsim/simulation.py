@@ -94,11 +94,10 @@ def _measure(w: Any, datapath: Datapath, array: Array) -> Measured:
     try:
         datapath.supports(w)
         values = datapath.stats(w, array).values
+        peak_macs, repetition = datapath.peak_macs(w, array), datapath.repetition(w, array)
     except FormatError as error:
         return dataclasses.replace(known, refusal=str(error))
-    return dataclasses.replace(
-        known, values=values, peak_macs=datapath.peak_macs(w, array), repetition=datapath.repetition(w, array)
-    )
+    return dataclasses.replace(known, values=values, peak_macs=peak_macs, repetition=repetition)
 
 
 def check_support(layer: MatmulLayer, design: Design) -> None:
