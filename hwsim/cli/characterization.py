@@ -29,12 +29,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _PARTS = "cacti45 crossbar dram vector_unit"
 _ARRAY = Array(rows=2, cols=1)
 _ACCUMULATOR_ROWS = 8
+_GRIDS = ("first", "full")
 _NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
 
 
 @click.command()
 @click.argument("designs", metavar="[DESIGN]...", nargs=-1)
-@click.option("--grid", is_flag=True, help="Measure the design points that the shipped tables were made of.")
+@click.option(
+    "--grid", type=click.Choice(_GRIDS), help="Measure the design points that the shipped tables were made of."
+)
 @click.option("--datapath", "datapaths", multiple=True, help="With --grid: points of this datapath only; repeatable.")
 @click.option("--liberty", "liberty_files", required=True, multiple=True, type=_FILE, help="Cell library; repeatable.")
 @click.option("--node", required=True, help="Node of the library in nm, as the table names it.")
@@ -53,7 +56,7 @@ _NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
 @inputs.json_option
 def characterize(
     designs: tuple[str, ...],
-    grid: bool,
+    grid: str | None,
     datapaths: tuple[str, ...],
     liberty_files: tuple[Path, ...],
     node: str,
@@ -81,12 +84,12 @@ def characterize(
         raise MissingExtraError("hwsim characterize", "rtl") from error
     from hwsim.power.synthesis import Recipe
 
-    if bool(designs) == grid:
+    if bool(designs) == bool(grid):
         raise DesignError("name designs to measure, or --grid for those of the shipped tables")
     unknown = [part for part in (lent or "").split() if part not in parts()]
     if unknown:
         raise DesignError(f"--parts: {nearest(unknown[0], parts())}")
-    points = {name: inputs.design(name) for name in designs} if designs else _grid(datapaths)
+    points = {name: inputs.design(name) for name in designs} if grid is None else _grid(grid, datapaths)
     library = liberty.read(liberty_files)
     wires = library.default_wire_load if wire_load is None else wire_load
     table = _Table(out, lent, library, Recipe(liberty=liberty_files, dont_use=dont_use),
@@ -117,9 +120,10 @@ def _networks(design: Design) -> tuple[str, ...]:
     return ("mlp_binary", "cnn_binary") if getattr(design.datapath, "weight_bits", 8) == 1 else _NETWORKS
 
 
-def _grid(datapaths: Iterable[str]) -> dict[str, Design]:
-    """The shipped grid's points, by what tells them from the default."""
-    entries = parse_yaml((resources.files("hwsim.data") / "characterization.yaml").read_text(encoding="utf-8"))
+def _grid(name: str, datapaths: Iterable[str]) -> dict[str, Design]:
+    """The points of a shipped grid and of those before it, by what tells them from the default."""
+    grids = parse_yaml((resources.files("hwsim.data") / "characterization.yaml").read_text(encoding="utf-8"))
+    entries = [entry for each in _GRIDS[: _GRIDS.index(name) + 1] for entry in grids[each]]
     found = dict.fromkeys(design for entry in entries for design in Space(entry).designs())
     chosen = [design for design in found if not datapaths or design.datapath.name() in datapaths]
     if not chosen:
