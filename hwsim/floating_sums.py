@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 
 from hwsim.kernels import floating as kernels
@@ -15,6 +16,8 @@ EXACT_LANES = 8
 """Products that are added at a time where order is free."""
 EXACT_FLOAT32, EXACT_FLOAT64 = 1 << 24, 1 << 53
 """Whole numbers up to here, and so their sums below it, are exact."""
+SMALL = 1 << 20
+"""Products that one thread computes sooner than several are started."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +70,13 @@ def _accumulate(made: Operands, n: int, lanes: int, group_size: int, flush: int)
     )
     blocks = kernels.columns(w_steps, made.nothing[1])
     sums = np.zeros((len(x_steps), len(blocks), kernels.COLUMNS))
-    made.matmul(x_steps, blocks, made.constants, _power_of_two(lanes), flush, sums)
+    threads = numba.get_num_threads()
+    if x_steps.shape[0] * blocks.size < SMALL:
+        numba.set_num_threads(1)
+    try:
+        made.matmul(x_steps, blocks, made.constants, _power_of_two(lanes), flush, sums)
+    finally:
+        numba.set_num_threads(threads)
     out = sums.reshape(len(x_steps), -1)[:, :n]
     if made.power:
         out = out * 2.0**-made.power

@@ -122,6 +122,19 @@ def test_attention_on_tables_of_few_bits():
     assert 0 < (got - expected).norm() / expected.norm() < 0.3
 
 
+@pytest.mark.parametrize("model", [
+    nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, enable_nested_tensor=False),
+    nn.TransformerEncoderLayer(8, 2, 16, batch_first=True),
+], ids=["encoder", "layer"])  # fmt: skip
+def test_a_model_that_is_an_encoder_itself(model):
+    torch.manual_seed(6)
+    x = torch.randn(2, 3, 8)
+    with torch.no_grad():
+        expected = model.eval()(x)
+    got = emulate(model, design(hwsim.FpMac(format="bf16")))(x)
+    torch.testing.assert_close(got, expected, rtol=0.05, atol=0.05)
+
+
 def test_the_gain_divides_sums_and_not_biases():
     layer = nn.Linear(8, 4)
     x = torch.randn(2, 8)

@@ -70,12 +70,14 @@ class LMul(FloatDatapath):
             zeros = [min(smallest - 4 - half - spread, (smallest - 4) // 2) & ~3 for half in reversed(halves)]
         operands = []
         for used, (low, _), half, zero in zip((x, codes), ends, halves, zeros, strict=True):
-            every = np.arange(1 << kind.bits)
-            magnitude, negative = every & (kind.sign_bit - 1), every >= kind.sign_bit
-            table = (magnitude << place) - low + half
-            table += negative.astype(np.int64) << (31 if name in ("plain", "flushed") else 0)
-            table = np.where(magnitude >> kind.mantissa_bits > 0, table, zero)
-            operands.append(table.astype(np.int64 if name == "wide" else np.int32)[used])
+            table = used.size >= 1 << kind.bits  # of all codes, or only of those that are there
+            each = np.arange(1 << kind.bits) if table else used.astype(np.int64)
+            magnitude, negative = each & (kind.sign_bit - 1), each >= kind.sign_bit
+            made = (magnitude << place) - low + half
+            made += negative.astype(np.int64) << (31 if name in ("plain", "flushed") else 0)
+            made = np.where(magnitude >> kind.mantissa_bits > 0, made, zero)
+            made = made.astype(np.int64 if name == "wide" else np.int32)
+            operands.append(made[used] if table else made)
         dtype = operands[0].dtype.type
         return Operands(
             matmul=kernels.MATMULS[name, exact], constants=(np.int32(smallest), np.int32(largest)), x=operands[0],
@@ -85,12 +87,10 @@ class LMul(FloatDatapath):
 
     def _ends(self, codes: np.ndarray) -> tuple[int, int]:
         """Smallest and largest normal code without sign, at the place of a float32's exponent and mantissa."""
-        used = np.zeros(1 << self.kind.bits, dtype=bool)
-        used[codes] = True
         normal = 1 << self.kind.mantissa_bits
-        either = used[: self.kind.sign_bit] | used[self.kind.sign_bit :]
-        there = np.flatnonzero(either[normal:]) + normal
-        low, high = (int(there[0]), int(there[-1])) if there.size else (normal, normal)
+        magnitude = codes & (self.kind.sign_bit - 1)
+        there = magnitude[magnitude >= normal]
+        low, high = (int(there.min()), int(there.max())) if there.size else (normal, normal)
         return low << (23 - self.kind.mantissa_bits), high << (23 - self.kind.mantissa_bits)
 
     def _fastest(self, lowest: int, highest: int, spread: int, raised: int, limits: tuple[int, int], k: int) -> str:

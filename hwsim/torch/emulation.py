@@ -49,8 +49,7 @@ def emulate(
         raise DesignError(f"group_size {group_size} is not positive")
     if not (math.isfinite(gain) and gain > 0):
         raise DesignError(f"gain {gain} is not finite and positive")
-    inner = copy.deepcopy(model).eval()
-    replace_modules(inner)
+    inner = replace_modules(copy.deepcopy(model).eval())
     return Emulation(inner, _Products(design, weights, gain, group_size))
 
 
