@@ -23,7 +23,8 @@ from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, crossbars, networks, runner, verilator_engine
-from sims.catalogue import ROUNDS, Configuration, catalogue, find
+from sims.catalogue import catalogue, find
+from sims.configuration import ROUNDS, Configuration
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
