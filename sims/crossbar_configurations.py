@@ -13,7 +13,7 @@ DRAWN = 20
 
 
 def configurations() -> Iterator[Configuration]:
-    """Nine for Verilator, twenty drawn ones for Amaranth's simulator."""
+    """Ten for Verilator, twenty drawn ones for Amaranth's simulator."""
 
     def on_verilator(name: str, size: tuple[int, int], quick: bool = False, **fields: Any) -> Configuration:
         return Configuration(
@@ -23,6 +23,7 @@ def configurations() -> Iterator[Configuration]:
 
     differential = {"mapping": "differential"}
     yield on_verilator("network", (288, 32), quick=True, rows=288, cols=32)
+    yield on_verilator("network-whole", (1024, 16), rows=1024, cols=16, columns_per_sense=4)
     yield on_verilator("network-128", (1024, 32), rows=128, cols=16, columns_per_sense=4)
     yield on_verilator("network-64", (1024, 32), rows=64, cols=32, columns_per_sense=8, **differential)
     yield on_verilator("single", (1, 1), rows=1, cols=1, drive_cycles=0, read_cycles=1)
