@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sims import catalogue, runner, toolchain
+from sims.configuration import Configuration
 from sims.runner import Row
 
 
@@ -53,12 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _choose(options: argparse.Namespace) -> list[catalogue.Configuration]:
+def _choose(options: argparse.Namespace) -> list[Configuration]:
     configurations = catalogue.chosen(options.design) if options.design else catalogue.catalogue()
     return [each for each in configurations if each.quick or not options.quick]
 
 
-def _run(console: Console, chosen: Sequence[catalogue.Configuration], options: argparse.Namespace) -> list[Row]:
+def _run(console: Console, chosen: Sequence[Configuration], options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

@@ -7,11 +7,9 @@ its random workloads are drawn from its name.
 import dataclasses
 import functools
 import random
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
-from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.fp_mac import FpMac
@@ -20,15 +18,12 @@ from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.lut_buckets import LutBuckets
 from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
-from hwsim.datapaths.rram import Rram
 from hwsim.floating import FloatDatapath
 from hwsim.integer import IntegerDatapath
 from hwsim.table_build import ORDERS
 from hwsim.terms import SCHEMES
-from rtl.harness import Job
-from rtl.stimuli import stimuli
-from sims import crossbars, networks
-from sims.workloads import KINDS, random_matmul
+from sims import crossbar_configurations
+from sims.configuration import QUICK_DRAWN, Configuration
 
 DRAWN = {"mac": 17, "bit_serial": 30, "lut": 28, "lut_buckets": 20, "lut_products": 20}
 """Small configurations per datapath, drawn at random, for Amaranth's simulator."""
@@ -36,59 +31,20 @@ FLOATING_DRAWN = 9
 """The same, per floating-point datapath."""
 STATIONARY_DRAWN = 8
 """The same, weight-stationary."""
-QUICK_DRAWN = 3
-"""How many of each `make test` runs."""
-ROUNDS = {"verilator": 3, "amaranth": 1}
-"""How often each kind of workload is drawn."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """One design under test.
-
-    Attributes:
-        name: of the design, unique.
-        engine: what runs its RTL.
-        quick: whether `make test` runs it.
-        network: whether it also runs every layer of the digits networks.
-    """
-
-    name: str
-    datapath: ArrayDatapath | Rram
-    array: Array
-    engine: Literal["verilator", "amaranth"]
-    quick: bool = False
-    network: bool = False
-
-    def workloads(self) -> Iterator[tuple[str, Job]]:
-        """Name and job of each workload, first without stalls and then with them."""
-        if isinstance(self.datapath, Rram):
-            yield from self._crossbar_workloads(self.datapath)
-            return
-        if self.network:
-            yield from networks.jobs(self.datapath, self.array)
-        for turn in range(ROUNDS[self.engine]):
-            for kind in KINDS:
-                seed = zlib.crc32(f"{self.name} {kind} {turn}".encode())
-                answer = stimuli(self.datapath, self.array, random_matmul(kind, self.datapath, self.array, seed))
-                yield kind, Job(stimuli=answer, seed=seed)
-                yield kind, Job(stimuli=answer, seed=seed, stall=random.Random(seed).randrange(32, 200))
-
-    def _crossbar_workloads(self, datapath: Rram) -> Iterator[tuple[str, Job]]:
-        if self.network:
-            yield from crossbars.network_jobs(datapath, self.array)
-        for turn in range(ROUNDS[self.engine]):
-            for kind in crossbars.KINDS:
-                seed = zlib.crc32(f"{self.name} {kind} {turn}".encode())
-                job = crossbars.job(kind, datapath, self.array, seed)
-                yield kind, job
-                yield kind, dataclasses.replace(job, stall=random.Random(seed).randrange(32, 200))
 
 
 def catalogue() -> list[Configuration]:
     """Every configuration, those of one datapath together."""
     floating = [*_floating("lmul", LMul), *_floating("fp_mac", FpMac)]
-    return [*_mac(), *_bit_serial(), *_lut(), *_lut_buckets(), *_lut_products(), *floating, *_rram()]
+    return [
+        *_mac(),
+        *_bit_serial(),
+        *_lut(),
+        *_lut_buckets(),
+        *_lut_products(),
+        *floating,
+        *crossbar_configurations.configurations(),
+    ]
 
 
 def chosen(name: str) -> list[Configuration]:
@@ -341,39 +297,3 @@ def _floating(prefix: str, datapath: type[FloatDatapath]) -> Iterator[Configurat
             datapath=datapath(format=chosen, lanes=draw.randint(1, 6), activation_bits=draw.choice((4, 8, 12)), **more),
             array=Array(rows=draw.randint(1, 3), cols=draw.randint(1, 3)),
         )  # fmt: skip
-
-
-def _rram() -> Iterator[Configuration]:
-    def on_verilator(name: str, size: tuple[int, int], quick: bool = False, **fields: Any) -> Configuration:
-        return Configuration(
-            name=f"rram-{name}", datapath=Rram(**fields), array=_crossbars(*size), engine="verilator",
-            quick=quick, network=name.startswith("network"),
-        )  # fmt: skip
-
-    differential = {"mapping": "differential"}
-    yield on_verilator("network", (288, 32), quick=True, rows=288, cols=32)
-    yield on_verilator("network-128", (1024, 32), rows=128, cols=16, columns_per_sense=4)
-    yield on_verilator("network-64", (1024, 32), rows=64, cols=32, columns_per_sense=8, **differential)
-    yield on_verilator("single", (1, 1), rows=1, cols=1, drive_cycles=0, read_cycles=1)
-    yield on_verilator("fast", (24, 8), quick=True, rows=8, cols=8, drive_cycles=0, read_cycles=1)
-    yield on_verilator("differential", (40, 6), quick=True, rows=10, cols=4, columns_per_sense=2, **differential)
-    yield on_verilator("ragged", (33, 13), rows=7, cols=5, columns_per_sense=3, sense_cycles=3)
-    yield on_verilator("deep", (128, 4), rows=4, cols=4, **differential)
-    yield on_verilator("slow", (16, 8), rows=16, cols=8, columns_per_sense=8, drive_cycles=5, read_cycles=9)
-    for number in range(20):
-        draw = random.Random(number)
-        rows, cols = draw.randint(1, 9), draw.randint(1, 6)
-        datapath = Rram(
-            rows=rows, cols=cols, mapping=draw.choice(("xnor", "differential")),
-            columns_per_sense=draw.randint(1, cols), drive_cycles=draw.randint(0, 2),
-            read_cycles=draw.randint(1, 3), sense_cycles=draw.randint(1, 2),
-        )  # fmt: skip
-        array = _crossbars(draw.randint(1, 5 * rows), draw.randint(1, 2 * cols + 1))
-        yield Configuration(
-            name=f"rram-drawn-{number:02}", datapath=datapath, array=array, engine="amaranth",
-            quick=number < QUICK_DRAWN,
-        )  # fmt: skip
-
-
-def _crossbars(rows: int, cols: int) -> Array:
-    return Array(rows=rows, cols=cols, dataflow="weight_stationary")

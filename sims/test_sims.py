@@ -18,14 +18,15 @@ from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Override
 from hwsim.errors import FormatError
 from hwsim.simulation import simulate
-from hwsim.workload import MatmulLayer, Workload
+from hwsim.workload import MatmulLayer, OneBit, Workload
 from rtl import harness, rram_stimuli, stimuli, verilog
 from rtl.array import stream_layouts
 from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, crossbars, networks, runner, verilator_engine
-from sims.catalogue import ROUNDS, Configuration, catalogue, chosen, find
+from sims.catalogue import catalogue, chosen, find
+from sims.configuration import ROUNDS, Configuration
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
@@ -103,14 +104,20 @@ def test_crossbars_are_compared_widely():
     assert drawn >= 300
 
 
-def test_every_layer_between_signs_runs_on_crossbars():
+def test_every_layer_of_signs_runs_on_crossbars():
+    def weights(layer):
+        (w,) = layer.weights
+        return set(np.unique(w.integers * w.scale[:, :1]))
+
     whole = [each for each in catalogue() if crossbar(each) and each.network]
     assert any(each.quick for each in whole)
     for name in digits.NAMES:
         network = digits.load(name)
         found = {layer for each in whole for layer in crossbars.fitting(network, each.datapath, each.array)}
-        layers = Workload.from_network(network).layers
-        assert found == {layer.name for layer in layers if isinstance(layer, MatmulLayer) and layer.one_bit}
+        layers = [layer for layer in Workload.from_network(network).layers if isinstance(layer, MatmulLayer)]
+        split = {layer.name for layer in layers if layer.one_bit and layer.one_bit.groups > 1}
+        unsplit = {layer.name for layer in layers if layer.one_bit == OneBit() and weights(layer) == {-1, 1}}
+        assert found == split | unsplit
 
 
 @pytest.mark.parametrize("network", [name for name in digits.NAMES if "binary" in name or "split" in name])
