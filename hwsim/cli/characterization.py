@@ -97,7 +97,10 @@ def characterize(
     report: list[dict[str, Any]] = []
     for name, design in points.items():
         if not isinstance(design.datapath, ArrayDatapath):
-            raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL to characterize")
+            without = (
+                "is a cost-only rule: it has no RTL" if design.datapath.verified != "rtl" else "is no array of cells"
+            )
+            raise DesignError(f"{design.datapath.name()} {without} to characterize")
         if not replace and table.knows(design):
             click.echo(f"{name}: already in {out}", err=True)
             continue
