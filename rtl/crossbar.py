@@ -66,7 +66,8 @@ class Crossbar(Component):
         states = []
         for which, written in enumerate((new.weight, ~new.weight)):
             state = Signal(self._datapath.rows, name=f"cells_{index}_{which}", reset_less=True)
-            on = (written | new.stuck_on[which]) & ~new.stuck_off[which]
+            on = Signal(name=f"on_{index}_{which}")  # of its own: an expression would be written for every row
+            m.d.comb += on.eq((written | new.stuck_on[which]) & ~new.stuck_off[which])
             with m.If(self.write):
                 m.d.sync += state.eq((state & ~selected) | (selected & on.replicate(len(state))))
             states.append(state)
