@@ -12,18 +12,22 @@ import numpy as np
 import pytest
 
 import hwsim
-from hwsim import Array, Design, Device, Override, Rram, Wires
+from hwsim import Array, Design, Device, Override, Rram, SenseAmplifier, Wires
 from hwsim.codebook import Codebook
+from hwsim.crossbar.chips import Chip
+from hwsim.inference import trace
 from hwsim.network import Network, Node
 from hwsim.operators import Input, Linear, SplitLinear
 from hwsim.qtensor import QTensor
 from hwsim.requantization import INT32, Quantizer
+from tests.naive_crossbar import column_current
 
 FOLDERS = [os.environ.get(name) for name in ("HWSIM_BNN_PYNQ", "HWSIM_MNIST")]
 pytestmark = pytest.mark.skipif(not all(FOLDERS), reason="HWSIM_BNN_PYNQ and HWSIM_MNIST are not set")
 LAYERS = ((832, 1024, 64, 32), (1024, 1024, 32, 64), (1024, 1024, 64, 32), (1024, 64, 8, 16))
 """Inputs, outputs, inputs per word, files."""
 FEW = 3000
+COLUMNS = 16
 
 
 def read(layer):
@@ -113,12 +117,45 @@ def test_splitting_without_retraining_has_the_known_accuracy(mnist, rows, expect
     assert accuracy(rows, crossbars(rows), x, labels) == exact
 
 
-@pytest.mark.parametrize(("reference", "low", "high"), [("fixed", 0.0, 0.6), ("trimmed", 0.95, 1.0)])
-def test_trimming_repairs_what_wires_of_5_ohm_break(mnist, reference, low, high):
+WIRES = Wires(bit_line_ohm=5.0)
+QUIET = {"sigma_lrs": 0.0, "sigma_hrs": 0.0, "read_noise": 0.0, "stuck_off": 0.0, "stuck_on": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("ron", "reference", "low", "high"),
+    [(3e4, "fixed", 0.972, 0.985), (1e4, "fixed", 0.0, 0.76), (1e4, "trimmed", 0.968, 0.985)],
+)
+def test_trimming_repairs_what_wires_of_5_ohm_break(mnist, ron, reference, low, high):
+    """Known: raw thresholds hold 97.2 % at 30 kohm and fall to 74.9 % at 10 kohm, 96.8 % calibrated.
+
+    How far they fall depends on Roff and the mapping, that they do does not; the next test has every decision.
+    """
     x, labels = (part[:1000] for part in mnist)
-    design = crossbars(
-        128, mapping="differential", reference=reference, wires=Wires(bit_line_ohm=5.0),
-        device=Device(ron_ohm=1e4, roff_ohm=2e5),
-    )  # fmt: skip
+    device = Device(ron_ohm=ron, roff_ohm=20 * ron)
+    design = crossbars(128, mapping="differential", reference=reference, wires=WIRES, device=device)
     seen = hwsim.chips(network(128), design, x, labels, n=2).accuracy
     assert low < seen.mean() < high
+
+
+def test_votes_that_wires_of_5_ohm_break_are_those_of_nodal_analysis(mnist):
+    device = Device(ron_ohm=1e4, roff_ohm=2e5, **QUIET)
+    sense = SenseAmplifier(offset_lsb=0.0)
+    design = crossbars(
+        128, mapping="differential", reference="fixed", wires=WIRES, device=device, sense=sense
+    )  # fmt: skip
+    split = network(128)
+    x = next(value for node, value in trace(split, None, mnist[0][:3]) if node.name == "first")
+    votes = Chip(split, design, np.random.default_rng(0)).layers["second"].votes((x > 0).astype(np.uint8), 1)
+    weights, thresholds = read(1)
+    expected, exact = np.zeros((2, 3, COLUMNS), int)
+    for m, n, group in np.ndindex(3, COLUMNS, 8):
+        own = slice(128 * group, 128 * (group + 1))
+        gates, on = x[m, own] > 0, weights[n, own]
+        least = thresholds[n] // 8 + 1
+        reference = (least - (~on).sum() - 0.5) * (device.g_on - device.g_off)
+        lines = (np.where(each, device.g_on, device.g_off) for each in (on, ~on))
+        plus, minus = (column_current(gates, line, WIRES.bit_line_ohm) for line in lines)
+        expected[m, n] += plus - minus > reference
+        exact[m, n] += (gates == on).sum() >= least
+    np.testing.assert_array_equal(votes[:, :COLUMNS], expected)
+    assert ((expected >= 4) != (exact >= 4)).mean() > 0.1
