@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hwsim import datapaths, schema
-from hwsim.datapath import Datapath
+from hwsim.datapath import Array, Datapath
 from hwsim.design import Design, Dram
 from hwsim.errors import DesignError, HwsimError, nearest
 from hwsim.network import Network
@@ -151,35 +151,42 @@ def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 
 def label(design: Design) -> str:
-    """A design in a few words: datapath, array, buffers, clock."""
-    path = design.datapath
+    """A design in a few words: datapath, array, buffers, clock, what other layers run on."""
+    buffers = "/".join(f"{sram.kib:g}" for sram in design.buffers.values())
+    extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
+    for each in design.overrides:
+        extra += f"; {each.layers}: {_array(each.datapath or design.datapath, each.array or design.array)}"
+    return f"{_array(design.datapath, design.array)}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
+
+
+def _array(path: Datapath, array: Array) -> str:
     options = [str(getattr(path, name)) for name in ("scheme",) if hasattr(path, name)]
     if hasattr(path, "weight_bits"):
         options.append(f"w{path.weight_bits}")
     if getattr(path, "skip", "none") != "none":
         options.append(f"skip {path.skip}")  # type: ignore[attr-defined]
     options += _chosen(path)
-    array = f"{design.array.rows}x{design.array.cols}"
+    size = f"{array.rows}x{array.cols}"
     if hasattr(path, "lanes"):
-        array += f"x{path.lanes}"
-    if design.array.weight_stationary:
-        array += f" weight-stationary {design.array.accumulator_rows}"
-    buffers = "/".join(f"{sram.kib:g}" for sram in design.buffers.values())
-    extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
-    extra += " + overrides" if design.overrides else ""
-    return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
+        size += f"x{path.lanes}"
+    if array.weight_stationary:
+        size += f" weight-stationary {array.accumulator_rows}"
+    return f"{' '.join([path.name(), *options])} {size}"
 
 
 SAID = ("lanes", "scheme", "weight_bits", "skip")
 """Parameters that a label tells in its own way."""
 
 
-def _chosen(datapath: Datapath) -> Iterator[str]:
-    """The other parameters of a datapath that are not its defaults, in words."""
-    for field in dataclasses.fields(datapath):
-        value = getattr(datapath, field.name)
-        if value != field.default and field.name not in SAID:
-            yield f"{field.name} {value}".replace("_", " ")
+def _chosen(parameters: Any) -> Iterator[str]:
+    """The other parameters of a datapath, or of a part of one, that are not the defaults, in words."""
+    for field in dataclasses.fields(parameters):
+        value = getattr(parameters, field.name)
+        if value == field.default or field.name in SAID:
+            continue
+        if dataclasses.is_dataclass(value):
+            value = f"({', '.join(_chosen(value)) or 'default'})"
+        yield f"{field.name} {value}".replace("_", " ")
 
 
 def pareto(frame: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:

@@ -111,6 +111,25 @@ def test_converters_have_costs_and_no_values(reference, bits):
         hwsim.run(network, design, np.zeros((1, 7)))
 
 
+def test_converters_stand_side_by_side_in_a_sweep():
+    network = linear_network(np.random.default_rng(0))
+    adcs = [None, *(Adc(bits=8, reference=reference) for reference in ("neurosim", "murmann", "isaac"))]
+    space = {"datapath.name": ["mac", "bit_serial"], "overrides": [on_crossbars(adc=adc).overrides for adc in adcs]}
+    frame = hwsim.sweep(network, space, base=Design(technology="nangate45"))
+    assert not any(frame["error"])
+    assert len(set(frame["label"])) == len(frame) == 8
+    assert frame["label"].str.contains(r"; hidden: rram rows 16 cols 8 adc \(reference murmann\) 64x16").sum() == 2
+    for own in ("mac", "bit_serial"):
+        energies = frame[frame["datapath.name"] == own]["energy_pj"]
+        assert energies.is_monotonic_increasing
+        assert energies.is_unique
+    result = hwsim.simulate(network, on_crossbars(adc=adcs[1]))
+    assert all(event.row.source and event.row.status for event in result.layers[1].events if event.row)
+    parts = {part.name: part for part in result.parts}
+    assert {"rram.crossbar", "rram.driver", "rram.readout", "rram.merge", "mac.pe"} <= set(parts)
+    assert all(part.area_um2 > 0 and part.row.source and part.row.status for part in parts.values())
+
+
 def test_every_layer_has_crossbars_of_its_own():
     network = linear_network(np.random.default_rng(0))
     parts = hwsim.simulate(network, on_crossbars()).parts
