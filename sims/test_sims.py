@@ -57,8 +57,7 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 @pytest.mark.parametrize("network", digits.NAMES)
 @pytest.mark.parametrize("configuration", [each for each in QUICK if each.network and not crossbar(each)], ids=names)
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
-    # Cycles are compared; published figures are there for every width.
-    design = Design(datapath=configuration.datapath, array=configuration.array, technology="horowitz45")
+    design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
         with pytest.raises(FormatError, match=r"its values|accumulator_bits|planes|buckets|group scales"):
             simulate(digits.load(network), design)
