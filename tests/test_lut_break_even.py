@@ -64,7 +64,9 @@ def test_measured_break_even_against_multipliers(bits, mu, readers, planes, pays
 )  # fmt: skip
 def test_measured_break_even_against_bit_serial(scheme, skip, bits, pays):
     table = Lut(weight_bits=bits, mu=2, planes="parallel", build="two_level")
-    assert (array_pj(table, bits) < array_pj(BitSerial(weight_bits=max(2, bits), scheme=scheme, skip=skip), bits)) == pays
+    assert (
+        array_pj(table, bits) < array_pj(BitSerial(weight_bits=max(2, bits), scheme=scheme, skip=skip), bits)
+    ) == pays
 
 
 @pytest.mark.parametrize(
