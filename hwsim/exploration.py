@@ -185,7 +185,10 @@ def _chosen(parameters: Any) -> Iterator[str]:
         if value == field.default or field.name in SAID:
             continue
         if dataclasses.is_dataclass(value):
-            value = f"({', '.join(_chosen(value)) or 'default'})"
+            parts = list(_chosen(value)) or [
+                f"{each.name} {getattr(value, each.name)}" for each in dataclasses.fields(value)
+            ]
+            value = f"({', '.join(parts)})"
         yield f"{field.name} {value}".replace("_", " ")
 
 
