@@ -14,7 +14,7 @@ A `Rule` promises cycles and events only.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -157,6 +157,10 @@ class Datapath(ABC):
     @abstractmethod
     def stats(self, w: Operand, array: Array) -> Stats:
         """What depends on the weights; cached by content hash by the caller."""
+
+    def stats_key(self, array: Array) -> Hashable:
+        """What `stats` depends on beside the weights: less than everything where the datapath says so."""
+        return self, array
 
     @abstractmethod
     def params(self, array: Array) -> np.ndarray:

@@ -9,7 +9,7 @@ from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import FormatError
 from hwsim.integer import IntegerDatapath
-from hwsim.simulation import check_support
+from hwsim.measurement import check_support
 from hwsim.workload import MatmulLayer, Workload
 from rtl import layers
 from rtl.harness import Job

@@ -11,7 +11,7 @@ from hwsim.inference import run
 from hwsim.network import Network
 from hwsim.operators import StaticMatmul
 from hwsim.qtensor import QTensor
-from hwsim.simulation import check_support
+from hwsim.measurement import check_support
 from hwsim.workload import MatmulLayer, Workload
 
 DESIGNS = (Design(datapath=Mac()), Design(datapath=BitSerial()), Design(datapath=BitSerial(weight_bits=20)))
