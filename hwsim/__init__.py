@@ -6,7 +6,7 @@ from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
-from hwsim.exploration import Space, pareto, sweep
+from hwsim.exploration import pareto, sweep
 from hwsim.formats import quantize
 from hwsim.inference import run
 from hwsim.lowering import lower
@@ -15,6 +15,7 @@ from hwsim.qtensor import QTensor
 from hwsim.reporting import report
 from hwsim.result import Result
 from hwsim.simulation import simulate
+from hwsim.space import Space
 from hwsim.transports import transport
 from hwsim.workload import Workload
 

@@ -156,7 +156,8 @@ def _units(chosen: list[tuple[MatmulLayer, Design]], engines: dict[Place, Engine
 
 def _array_costs(engine: Engine, layers: list[MatmulLayer]) -> tuple[ArrayCosts, list[Measured]]:
     table = np.empty((len(layers), array_cost.LAYER_COLUMNS), np.int64)
-    weights, stats, firsts, stop = [], [], [], 0
+    weights: list[tuple[int, int, int]] = []
+    stats, firsts, stop = [], [], 0
     for i, layer in enumerate(layers):
         table[i] = layer.m, layer.n, layer.k, len(weights), len(layer.weights), layer.repeat
         for w in layer.weights:

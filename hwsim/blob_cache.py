@@ -28,7 +28,8 @@ class BlobCache:
 
     def read(self, keys: Iterable[str]) -> dict[str, bytes]:
         """The values of those ``keys`` that are known."""
-        wanted, found = list(keys), {}
+        wanted = list(keys)
+        found: dict[str, bytes] = {}
         with contextlib.suppress(OSError, sqlite3.Error), self._connection() as connection:
             for low in range(0, len(wanted), AT_ONCE):
                 part = wanted[low : low + AT_ONCE]

@@ -68,7 +68,9 @@ class Engine:
             energy_error = error
         return cls(datapath, array, parts, area_error, energy_error, present, e0, coefficients, tuple(rows))
 
-    def costs(self, layers: np.ndarray, activations: np.ndarray, weights: np.ndarray, stats: np.ndarray) -> "ArrayCosts":
+    def costs(
+        self, layers: np.ndarray, activations: np.ndarray, weights: np.ndarray, stats: np.ndarray
+    ) -> "ArrayCosts":
         """Cycles, events and energy of ``layers``; tables as in `hwsim.kernels.array_cost`."""
         shape = (len(layers), 2, len(self.e0_pj))
         found = ArrayCosts(

@@ -1,89 +1,27 @@
-"""Many design points at once: `Space`, `sweep`, `pareto`."""
+"""Many design points at once: `sweep`, `pareto`."""
 
-import dataclasses
-import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hwsim import datapaths, schema
-from hwsim.datapath import Datapath
-from hwsim.design import Design, Dram
-from hwsim.errors import DesignError, HwsimError, nearest
+from hwsim import schema
+from hwsim.design import Design
+from hwsim.errors import DesignError, nearest
+from hwsim.labels import labels
 from hwsim.network import Network
+from hwsim.points import FIELDS, Points, texts
+from hwsim.pricing import Pricing
 from hwsim.progress import track
-from hwsim.result import TOTALS
-from hwsim.simulation import simulate
+from hwsim.result import CATEGORIES, TOTALS, edp_js, latency_s, tops, tops_per_w
+from hwsim.simulation import as_workload
+from hwsim.space import Grid, Space
 from hwsim.workload import Workload
 
 OBJECTIVES = ("latency_s", "energy_pj", "area_um2")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Space:
-    """A grid of design points: dotted keys of `Design` and the values of each.
-
-    ``{"datapath.name": ["mac", "bit_serial"], "array.rows": [8, 16]}``. A datapath parameter is
-    left out for datapaths that do not have it, as is ``array.accumulator_rows`` where sums stay in the
-    PEs; points that become equal count once.
-    """
-
-    values: Mapping[str, Sequence[Any]]
-
-    def __post_init__(self) -> None:
-        if not self.values:
-            raise DesignError("the space is empty: name at least one parameter")
-        for key, items in self.values.items():
-            if isinstance(items, str) or not isinstance(items, Sequence) or not len(items):
-                raise DesignError(f"space key {key!r}: expected a list of values, got {items!r}")
-
-    def designs(self, base: Design | None = None) -> list[Design]:
-        """Every distinct point, other parameters as in ``base``; DesignError names a wrong key or value."""
-        base = base or Design()
-        found: dict[Design, None] = {}
-        names = self.values.get("datapath.name", [base.datapath.name()])
-        self._check_keys(names, base)
-        for choice in itertools.product(*self.values.values()):
-            found[_apply(base, dict(zip(self.values, choice, strict=True)))] = None
-        return list(found)
-
-    def _check_keys(self, names: Iterable[str], base: Design) -> None:
-        known = set(_keys(base.to_plain()))
-        for name in names:
-            known |= {f"datapath.{field.name}" for field in dataclasses.fields(datapaths.find(name))}
-        for key in self.values:
-            if key not in known:
-                raise DesignError(f"unknown space key {key!r}; {nearest(key, known)}")
-
-
-def _keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in plain.items():
-        if isinstance(value, dict):
-            yield from _keys(value, f"{prefix}{key}.")
-        yield prefix + key
-
-
-def _apply(base: Design, choice: dict[str, Any]) -> Design:
-    plain = base.to_plain()
-    name = choice.get("datapath.name", plain["datapath"]["name"])
-    fields = {field.name for field in dataclasses.fields(datapaths.find(name))}
-    stationary = choice.get("array.dataflow", base.dataflow) == "weight_stationary"
-    plain["datapath"] = {"name": name} | {k: v for k, v in plain["datapath"].items() if k in fields}
-    for key, value in choice.items():
-        *path, last = key.split(".")
-        if path[:1] == ["datapath"] and [*path[1:], last][0] not in fields:
-            continue
-        if key == "array.accumulator_rows" and not stationary:
-            continue
-        inner = plain
-        for part in path:
-            inner = inner[part]
-        inner[last] = schema.to_plain(value)
-    return Design.from_plain(plain)
-
+AT_ONCE = 1 << 14
+"""Points priced at a time."""
 
 Subject = Network | Workload
 
@@ -96,49 +34,75 @@ def sweep(
     batch: int = 1,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Simulates every network or workload on every design point.
+    """Costs of every network or workload on every design point, as `simulate` finds them.
 
     Returns one row per pair: ``workload``, ``label`` (the design in words), every Design key,
-    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``design`` (JSON) and ``error``: why a
-    point is infeasible (its totals are missing then), else "".
+    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``design`` (JSON of what is not a default) and
+    ``error``: why a point is infeasible (its totals are missing then), else "".
     """
-    designs = _designs(space, base)
+    points = points_of(space, base)
     chosen = [subjects] if isinstance(subjects, (Network, Workload)) else list(subjects)
-    pairs = [(subject, design) for subject in chosen for design in designs]
-    rows = [_row(subject, design, batch) for subject, design in track(pairs, "sweep", progress)]
-    frame = pd.DataFrame(rows)
-    return frame.reindex(columns=frame.columns.union(list(TOTALS), sort=False))
+    designs = design_columns(points.part(0, len(points)))
+    frames = []
+    for subject in chosen:
+        workload = as_workload(subject, batch)
+        found = pd.concat(list(evaluate(workload, points, progress)), ignore_index=True)
+        front = pd.DataFrame({"workload": workload.name, "batch": workload.batch}, index=designs.index)
+        front["workload_hash"] = workload.hash
+        frames.append(pd.concat([front, designs, found], axis=1))
+    return pd.concat(frames, ignore_index=True)
 
 
-def _designs(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base: Design | None) -> list[Design]:
+def points_of(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base: Design | None) -> Grid | Points:
+    """The points of a space or of designs; DesignError if there are none."""
     if isinstance(space, Mapping):
         space = Space(space)
-    designs = space.designs(base) if isinstance(space, Space) else list(space)
-    if not designs:
+    points = space.grid(base) if isinstance(space, Space) else Points.of(space)
+    if not len(points):
         raise DesignError("no design points to sweep")
-    return designs
+    return points
 
 
-def _row(subject: Subject, design: Design, batch: int) -> dict[str, Any]:
-    plain = design.to_plain()
-    row: dict[str, Any] = {
-        "workload": subject.name,
-        "label": label(design),
-        "batch": _batch(subject, batch),
-        "error": "",
-    }
-    row |= {key: value for key, value in flat(plain)}
-    try:
-        result = simulate(subject, design, batch)
-        row |= result.totals() | {"workload_hash": result.workload.hash}
-    except HwsimError as error:
-        row["error"] = str(error)
-    return row | {"design_hash": design.hash, "design": json.dumps(plain)}
+def evaluate(workload: Workload, points: Grid | Points, progress: bool = False) -> Iterator[pd.DataFrame]:
+    """`totals` of all points, so many rows at a time that memory does not depend on how many there are."""
+    pricing = Pricing(workload, progress=progress)
+    pricing.prepare(points.arrays())
+    for start in track(range(0, len(points), AT_ONCE), f"sweep {workload.name}", progress):
+        yield totals(pricing, points.part(start, start + AT_ONCE))
 
 
-def _batch(subject: Subject, batch: int) -> int:
-    """Inputs at once: a Workload was made for a number of its own."""
-    return subject.batch if isinstance(subject, Workload) else batch
+def totals(pricing: Pricing, points: Points) -> pd.DataFrame:
+    """`Result.totals` of each point, and ``error``."""
+    prices = pricing.price(points)
+    macs, seconds = pricing.workload.macs, latency_s(prices.cycles[:, 0], points.column("clock_mhz"))
+    energy_pj = prices.picojoules[:, 0]
+    bad = prices.tables.problem > 0
+    with np.errstate(divide="ignore", invalid="ignore"):  # of infeasible points
+        columns = (
+            prices.cycles[:, 0], seconds, energy_pj, prices.tables.area_um2, edp_js(energy_pj, seconds),
+            tops(macs, seconds), tops_per_w(macs, energy_pj), prices.cycles[:, 1], prices.picojoules[:, 1],
+            np.full(len(points), macs), np.where(prices.tables.verified, "rtl", "model only"),
+            *prices.picojoules[:, -len(CATEGORIES) :].T,
+        )  # fmt: skip
+    frame = pd.DataFrame(dict(zip(TOTALS, columns, strict=True)))
+    if bad.any():
+        frame = frame.mask(np.broadcast_to(bad[:, None], frame.shape))
+    messages = np.array(["", *map(str, prices.tables.problems)])
+    frame["error"] = messages[prices.tables.problem]
+    return frame
+
+
+def design_columns(points: Points) -> pd.DataFrame:
+    """What a row says of its design: ``label``, every key, ``design_hash``, ``design``."""
+    columns = []
+    for name in FIELDS:
+        known = pd.DataFrame([dict(flat({name: schema.to_plain(value)})) for value in points.values[name]])
+        columns.append(known.take(points.codes[name]).reset_index(drop=True))
+    frame = pd.concat(columns, axis=1)
+    frame.insert(0, "label", texts(labels(points)))
+    frame["design_hash"] = points.hashes()
+    frame["design"] = texts(points.briefs())
+    return frame
 
 
 def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -148,38 +112,6 @@ def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from flat(value, f"{prefix}{key}.")
         elif not isinstance(value, list):
             yield prefix + key, value
-
-
-def label(design: Design) -> str:
-    """A design in a few words: datapath, array, buffers, clock."""
-    path = design.datapath
-    options = [str(getattr(path, name)) for name in ("scheme",) if hasattr(path, name)]
-    if hasattr(path, "weight_bits"):
-        options.append(f"w{path.weight_bits}")
-    if getattr(path, "skip", "none") != "none":
-        options.append(f"skip {path.skip}")  # type: ignore[attr-defined]
-    options += _chosen(path)
-    array = f"{design.array.rows}x{design.array.cols}"
-    if hasattr(path, "lanes"):
-        array += f"x{path.lanes}"
-    if design.array.weight_stationary:
-        array += f" weight-stationary {design.array.accumulator_rows}"
-    buffers = "/".join(f"{sram.kib:g}" for sram in design.buffers.values())
-    extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
-    extra += " + overrides" if design.overrides else ""
-    return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
-
-
-SAID = ("lanes", "scheme", "weight_bits", "skip")
-"""Parameters that a label tells in its own way."""
-
-
-def _chosen(datapath: Datapath) -> Iterator[str]:
-    """The other parameters of a datapath that are not its defaults, in words."""
-    for field in dataclasses.fields(datapath):
-        value = getattr(datapath, field.name)
-        if value != field.default and field.name not in SAID:
-            yield f"{field.name} {value}".replace("_", " ")
 
 
 def pareto(frame: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:

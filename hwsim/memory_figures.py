@@ -15,7 +15,7 @@ BUFFERS = ("activation_buffer", "weight_buffer", "output_buffer")
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """``area_um2`` and ``leakage_uw`` of a part, picojoules per action, what kernels count with; or why there are none."""
+    """Area and leakage of a part, picojoules per action, what kernels count with; or why there are none."""
 
     area_um2: float = 0.0
     leakage_uw: float = 0.0

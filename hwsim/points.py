@@ -1,7 +1,7 @@
 """Many design points as columns: the distinct values of each field of `Design`, and which of them a point has.
 
-A million points that are made of a few hundred arrays, buffers and clocks are thirteen columns of numbers; what depends on
-one field is worked out once for each of its values.
+A million points that are made of a few hundred arrays, buffers and clocks are thirteen columns of numbers; what
+depends on one field is worked out once for each of its values.
 """
 
 import dataclasses
@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 from hwsim import schema
 from hwsim.design import SCHEMA_VERSION, Design
 
+ARRAYS = ("technology", "datapath", "array", "overrides")
+"""Fields of `Design` that say which arrays there are."""
 FIELDS = tuple(field.name for field in dataclasses.fields(Design))
 
 
@@ -81,6 +83,25 @@ class Points:
         """``value`` of the field ``name`` of every point."""
         return np.array([value(item) for item in self.values[name]])[self.codes[name]]
 
+    def part(self, start: int, stop: int) -> "Points":
+        """The points ``start:stop``."""
+        return self.take(slice(start, stop))
+
+    def arrays(self) -> "Points":
+        """A point for every array that there is, as far as these points are concerned."""
+        _, which = self.distinct(*ARRAYS)
+        return self.take(np.unique(which, return_index=True)[1])
+
+    def briefs(self) -> pa.Array:
+        """JSON of each point's fields that are not `Design`'s defaults, and of these what is not theirs."""
+        parts: list[list[str | None]] = []
+        for field in dataclasses.fields(Design):
+            values = self.values[field.name]
+            parts.append([None if each == field.default else f'"{field.name}":{_brief(each)}' for each in values])
+        inner = join(parts, [self.codes[name] for name in FIELDS], ",")
+        opening, closing, nothing = (pa.scalar(text, inner.type) for text in ("{", "}", ""))
+        return pc.binary_join_element_wise(opening, inner, closing, nothing)
+
     def hashes(self) -> list[str]:
         """`Design.hash` of every point."""
         prefix = f'"schema":{SCHEMA_VERSION}'
@@ -117,10 +138,20 @@ def _canonical(value: Any) -> str:
     return schema.canonical_json(schema.to_plain(value))
 
 
-def join(parts: Sequence[Sequence[str]], codes: Sequence[np.ndarray], separator: str) -> pa.Array:
-    """Texts made of ``parts[i][codes[i]]``, one after the other."""
+def _brief(value: Any) -> str:
+    """JSON of a field without what are its class's defaults; a datapath's name stays."""
+    plain = schema.to_plain(value)
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if getattr(value, field.name) == field.default:
+                del plain[field.name]
+    return schema.canonical_json(plain)
+
+
+def join(parts: Sequence[Sequence[str | None]], codes: Sequence[np.ndarray], separator: str) -> pa.Array:
+    """Texts made of ``parts[i][codes[i]]``, one after the other; None is left out."""
     columns = [pa.array(part, pa.large_string()).take(pa.array(code)) for part, code in zip(parts, codes, strict=True)]
-    return pc.binary_join_element_wise(*columns, pa.scalar(separator, pa.large_string()))
+    return pc.binary_join_element_wise(*columns, pa.scalar(separator, pa.large_string()), null_handling="skip")
 
 
 def texts(array: pa.Array) -> pd.Series:

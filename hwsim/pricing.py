@@ -14,7 +14,7 @@ from hwsim.errors import HwsimError, TechnologyError
 from hwsim.kernels import cost
 from hwsim.measurement import Place, Weights, measure_all
 from hwsim.memory_figures import BUFFERS, Figures
-from hwsim.points import Points
+from hwsim.points import ARRAYS, Points
 from hwsim.workload import HostLayer, Workload
 
 REMEMBERED = 20_000
@@ -58,7 +58,7 @@ class Prices:
 
 
 class Pricing:
-    """Prices points for one workload, and remembers what they share; ``progress`` shows a bar while weights are made."""
+    """Prices points for one workload, and remembers what they share; ``progress``: a bar while weights are made."""
 
     def __init__(self, workload: Workload, *, progress: bool = False) -> None:
         self.workload = workload
@@ -69,6 +69,11 @@ class Pricing:
         self._arrangements: dict[tuple, Arrangement] = {}
         self._engines: dict[tuple[Datapath, Array, str], Engine] = {}
         self._beats: dict[Beat, int] = {NO_BEAT: 0}
+
+    def prepare(self, points: Points) -> None:
+        """Measures all weights that the arrays of ``points`` need, each once; nothing if there are too many."""
+        if len(points) <= REMEMBERED:
+            self._arranged(points)
 
     def price(self, points: Points) -> Prices:
         """Costs of every point."""
@@ -131,7 +136,7 @@ class Pricing:
         stepwise = np.zeros(len(points), bool)
         for name in BUFFERS:
             stepwise |= points.column(name, lambda sram: sram is not None and sram.width_bits is None)
-        keys, which = points.distinct("technology", "datapath", "array", "overrides", more=stepwise)
+        keys, which = points.distinct(*ARRAYS, more=stepwise)
         missing = [key for key in keys if key not in self._arrangements]
         if len(self._arrangements) + len(missing) > REMEMBERED:
             self._arrangements.clear()
@@ -220,8 +225,8 @@ class _Gathered:
         """Everything that needs no looking up."""
         column = self.points.column
         clock_mhz = column("clock_mhz")
-        self.figures[:, cost.DRAM_BITS_PER_CYCLE] = column("dram", lambda dram: dram.bandwidth_gb_s) * 8e9 / (
-            clock_mhz * 1e6
+        self.figures[:, cost.DRAM_BITS_PER_CYCLE] = (
+            column("dram", lambda dram: dram.bandwidth_gb_s) * 8e9 / (clock_mhz * 1e6)
         )
         self.figures[:, cost.LEAKAGE_PJ] = self.leakage_uw / clock_mhz
         self.numbers[:, cost.PER_TILE] = column("overlap") == "tile"

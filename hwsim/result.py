@@ -159,11 +159,11 @@ class Result:
 
     def totals(self) -> dict[str, float | int | str]:
         """All totals, units in the names."""
-        energy_pj, array_energy_pj, *by_component = self.picojoules
+        energy_pj, array_energy_pj = self.picojoules[:2]
         array_cycles = sum(layer.cycles for layer in self.layers if layer.kind == "matmul")
-        values = (
+        values: tuple[float | int | str, ...] = (
             self.cycles, self.latency_s, energy_pj, self.area_um2, self.edp_js, self.tops, self.tops_per_w,
-            array_cycles, array_energy_pj, self.workload.macs, self.verified, *by_component,
+            array_cycles, array_energy_pj, self.workload.macs, self.verified, *self.picojoules[2:],
         )  # fmt: skip
         return dict(zip(TOTALS, values, strict=True))
 

@@ -17,7 +17,9 @@ from hwsim.kernels import mapping
 from hwsim.kernels._jit import jit
 from hwsim.kernels.tiles import ceil_div
 
-M, N, K, TILE_ROWS, COLS, STEPS, INPUT_BITS, WEIGHT_BITS, OUTPUT_BITS, ACTIVATION_BITS, MATMULS, TOGETHER, BEAT = range(13)
+M, N, K, TILE_ROWS, COLS, STEPS, INPUT_BITS, WEIGHT_BITS, OUTPUT_BITS, ACTIVATION_BITS, MATMULS, TOGETHER, BEAT = range(
+    13
+)
 CYCLES = 13
 UNIT_COLUMNS = 15
 ELEMENTS, READ_BITS, WRITE_BITS, REPEAT = range(4)
@@ -179,9 +181,7 @@ def point_costs(
         layer_costs(units[first + u], pe_pj[first + u], point, figures, buffers, buffer_pj, sizes, counts[u], energy[u])
     if point[HOST_COUNTS]:
         for h in range(len(hosts)):
-            host_costs(
-                hosts[h], arrangement[4], point, figures, buffers, buffer_pj, counts[size + h], energy[size + h]
-            )
+            host_costs(hosts[h], arrangement[4], point, figures, buffers, buffer_pj, counts[size + h], energy[size + h])
     total(order[arrangement[2] :][: arrangement[3]], size, point[HOST_COUNTS] != 0, counts, energy, cycles, picojoules)
 
 

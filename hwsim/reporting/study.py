@@ -11,8 +11,9 @@ import pandas as pd
 
 from hwsim.design import Design
 from hwsim.errors import HwsimError
-from hwsim.exploration import flat, label
+from hwsim.exploration import flat
 from hwsim.files import write_atomically
+from hwsim.labels import label
 from hwsim.network import Network
 from hwsim.result import CATEGORIES, Result
 from hwsim.simulation import simulate
