@@ -10,7 +10,7 @@ import numpy as np
 from hwsim import datapaths, schema
 from hwsim.design import Design
 from hwsim.errors import DesignError, nearest
-from hwsim.points import FIELDS, Points
+from hwsim.points import ARRAYS, FIELDS, Points
 
 CHECKED_TOGETHER = ("output_buffer", "overlap", "refetch")
 """Fields whose values `Design` accepts or not depending on each other; of others any value goes with any."""
