@@ -6,6 +6,7 @@ hwsim. Rows are written a transaction at a time: what is there is whole. SQLite 
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -213,18 +214,12 @@ class Store:
 
     def _value_ids(self, points: Points) -> Mapping[str, np.ndarray]:
         """int64 per field: the number of each of its values, which are written if they are new."""
-        wanted = {
-            (name, schema.content_hash(schema.to_plain(value))): value for name in FIELDS for value in points.values[name]
-        }
+        keys = {name: [(name, _hash(value)) for value in points.values[name]] for name in FIELDS}
+        wanted = {key: value for name in FIELDS for key, value in zip(keys[name], points.values[name], strict=True)}
         missing = [key for key in wanted if key not in self._ids]
         if missing:
             self._ids |= self._write(lambda connection: self._add_values(connection, missing, wanted))
-        return {
-            name: np.array(
-                [self._ids[name, schema.content_hash(schema.to_plain(value))] for value in points.values[name]]
-            )
-            for name in FIELDS
-        }
+        return {name: np.array([self._ids[key] for key in keys[name]]) for name in FIELDS}
 
     @staticmethod
     def _add_values(
@@ -304,6 +299,11 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
     def begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@functools.lru_cache(maxsize=1 << 14, typed=True)
+def _hash(value: Any) -> str:
+    return schema.content_hash(schema.to_plain(value))
 
 
 def _known(connection: sa.Connection, subject: Subject, hashes: Sequence[str]) -> set[str]:

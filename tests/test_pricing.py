@@ -4,12 +4,26 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from hwsim import Array, BitSerial, Design, Dram, Override, Space, Sram, Workload, datapaths, digits, simulate, sweep
+from hwsim import (
+    Array,
+    BitSerial,
+    Design,
+    Dram,
+    Override,
+    Space,
+    Sram,
+    Workload,
+    datapaths,
+    digits,
+    exploration,
+    simulate,
+    sweep,
+)
 from hwsim.design import Counted
 from hwsim.errors import HwsimError
-from hwsim.exploration import evaluate
 from hwsim.labels import label
 from hwsim.points import Points
 from hwsim.result import CATEGORIES
@@ -88,14 +102,22 @@ def random_designs(name, technology, count=12, seed=0):
         sizes = [Sram(kib=one_of(0.5, 2, 16), banks=one_of(1, 4), width_bits=one_of(16, 128)) for _ in range(3)]
         found.append(
             Design(
-                datapath=datapath, array=array, activation_buffer=sizes[0], weight_buffer=sizes[1],
+                datapath=datapath,
+                array=array,
+                activation_buffer=sizes[0],
+                weight_buffer=sizes[1],
                 output_buffer=one_of(sizes[2], None),
-                dram=Dram(type=one_of("LPDDR4", "DDR3"), bandwidth_gb_s=one_of(0.2, 30.0)), technology=technology, clock_mhz=one_of(200.0, 733.0), overlap=overlap,
-                refetch=one_of("tile", overlap), vector_lanes=one_of(4, 16),
-                counted=one_of(Counted(), Counted(leakage=False), Counted(host_operators=False),
-                               Counted(partial_dram_cycles=False)),
+                technology=technology,
+                clock_mhz=one_of(200.0, 733.0),
+                dram=Dram(type=one_of("LPDDR4", "DDR3"), bandwidth_gb_s=one_of(0.2, 30.0)),
+                overlap=overlap,
+                refetch=one_of("tile", overlap),
+                vector_lanes=one_of(4, 16),
+                counted=one_of(
+                    Counted(), Counted(leakage=False), Counted(host_operators=False), Counted(partial_dram_cycles=False)
+                ),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -189,11 +211,9 @@ def test_columns_of_points_say_what_the_designs_do():
 
 
 def test_totals_do_not_depend_on_how_many_points_are_priced_at_once(monkeypatch):
-    grid = Space({key: values for key, values in GRID.items() if key != "output_buffer"}).grid()
-    whole = [each for frame in evaluate(SUBJECTS[0], grid) for each in frame.to_dict("records")]
-    monkeypatch.setattr("hwsim.exploration.AT_ONCE", 5)
-    parts = [each for frame in evaluate(SUBJECTS[0], grid) for each in frame.to_dict("records")]
-    assert str(parts) == str(whole)
+    whole = sweep(SUBJECTS[0], GRID)
+    monkeypatch.setattr(exploration, "AT_ONCE", 5)
+    pd.testing.assert_frame_equal(sweep(SUBJECTS[0], GRID), whole)
 
 
 def test_values_that_only_fit_together_are_checked_together():
