@@ -94,11 +94,11 @@ class Points:
 
     def briefs(self) -> pa.Array:
         """JSON of each point's fields that are not `Design`'s defaults, and of these what is not theirs."""
-        parts: list[list[str | None]] = []
+        parts = []
         for field in dataclasses.fields(Design):
             values = self.values[field.name]
-            parts.append([None if each == field.default else f'"{field.name}":{_brief(each)}' for each in values])
-        inner = join(parts, [self.codes[name] for name in FIELDS], ",")
+            parts.append(["" if each == field.default else f',"{field.name}":{_brief(each)}' for each in values])
+        inner = pc.utf8_ltrim(join(parts, [self.codes[name] for name in FIELDS], ""), ",")
         opening, closing, nothing = (pa.scalar(text, inner.type) for text in ("{", "}", ""))
         return pc.binary_join_element_wise(opening, inner, closing, nothing)
 
@@ -148,10 +148,10 @@ def _brief(value: Any) -> str:
     return schema.canonical_json(plain)
 
 
-def join(parts: Sequence[Sequence[str | None]], codes: Sequence[np.ndarray], separator: str) -> pa.Array:
-    """Texts made of ``parts[i][codes[i]]``, one after the other; None is left out."""
+def join(parts: Sequence[Sequence[str]], codes: Sequence[np.ndarray], separator: str) -> pa.Array:
+    """Texts made of ``parts[i][codes[i]]``, one after the other."""
     columns = [pa.array(part, pa.large_string()).take(pa.array(code)) for part, code in zip(parts, codes, strict=True)]
-    return pc.binary_join_element_wise(*columns, pa.scalar(separator, pa.large_string()), null_handling="skip")
+    return pc.binary_join_element_wise(*columns, pa.scalar(separator, pa.large_string()))
 
 
 def texts(array: pa.Array) -> pd.Series:

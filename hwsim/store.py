@@ -107,7 +107,11 @@ class Store:
         if self._engine.dialect.name == "sqlite":
             _set_up_sqlite(self._engine)
         self._ids: dict[tuple[str, str], int] = {}
-        self._write(self._create)
+        try:
+            self._write(self._create)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Closes all connections."""

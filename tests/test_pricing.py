@@ -200,8 +200,8 @@ def test_a_grid_is_all_its_parts_and_no_point_twice():
 
 
 def test_columns_of_points_say_what_the_designs_do():
-    points = Space(GRID).grid().all()
-    designs = list(points)
+    designs = [*Space(GRID).designs(), Design()]
+    points = Points.of(designs)
     assert points.hashes() == [design.hash for design in designs]
     assert list(Points.of(designs)) == designs
     assert [Design.from_plain(json.loads(text)) for text in points.briefs().to_pylist()] == designs
