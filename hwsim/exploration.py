@@ -12,7 +12,9 @@ from hwsim import schema
 from hwsim.design import Design
 from hwsim.errors import DesignError, nearest
 from hwsim.execution import executor_of, price_all
+from hwsim.kernels.pareto import front
 from hwsim.labels import labels
+from hwsim.measurement import version
 from hwsim.network import Network
 from hwsim.points import FIELDS, Points, texts
 from hwsim.pricing import Pricing
@@ -50,8 +52,8 @@ def sweep(
     ``executor``, share the work. `fill` does the same without the frame, which takes some 0.6 kB per point.
 
     Returns one row per pair: ``workload``, ``label`` (the design in words), every Design key,
-    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``design`` (JSON of what is not a default) and
-    ``error``: why a point is infeasible (its totals are missing then), else "".
+    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``hwsim`` (its version), ``design`` (JSON of what
+    is not a default) and ``error``: why a point is infeasible (its totals are missing then), else "".
     """
     points = points_of(space, base)
     workloads = _workloads(subjects, batch)
@@ -66,7 +68,11 @@ def sweep(
             fill(store, workloads, points, jobs=jobs, executor=executor, progress=progress)
             found = [filling.known(store, workload, points, designs["design_hash"]) for workload in workloads]
     return pd.concat(
-        [rows(workload, designs, each) for workload, each in zip(workloads, found, strict=True)], ignore_index=True
+        [
+            rows(workload.name, workload.batch, workload.hash, designs, each)
+            for workload, each in zip(workloads, found, strict=True)
+        ],
+        ignore_index=True,
     )
 
 
@@ -121,11 +127,10 @@ def _in_memory(workload: Workload, points: Grid | Points, workers: Executor | No
     return pd.concat([found[start] for start in sorted(found)], ignore_index=True)
 
 
-def rows(workload: Workload, designs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """A sweep's rows: of ``workload`` on ``designs`` (`design_columns`) with the totals ``found``."""
-    front = pd.DataFrame({"workload": workload.name, "batch": workload.batch}, index=designs.index)
-    front["workload_hash"] = workload.hash
-    return pd.concat([front, designs, found], axis=1)
+def rows(workload: str, batch: int, workload_hash: str, designs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """A sweep's rows: of a workload on ``designs`` (`design_columns`) with the totals ``found``."""
+    known = {"workload": workload, "batch": batch, "workload_hash": workload_hash, "hwsim": version()}
+    return pd.concat([pd.DataFrame(known, index=designs.index), designs, found], axis=1)
 
 
 def design_columns(points: Points) -> pd.DataFrame:
@@ -160,7 +165,7 @@ def pareto(frame: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.Da
             raise DesignError(f"unknown objective {name!r}; {nearest(name, map(str, frame.columns))}")
     feasible = frame.dropna(subset=list(objectives))
     values = feasible[list(objectives)].to_numpy(dtype=np.float64)
-    keep = np.ones(len(values), dtype=bool)
-    for i, point in enumerate(values):
-        keep[i] = not ((values <= point).all(axis=1) & (values < point).any(axis=1)).any()
+    order = np.lexsort(values.T[::-1])
+    keep = np.zeros(len(values), dtype=bool)
+    keep[order] = front(values[order])
     return feasible[keep].sort_values(objectives[0], kind="stable")

@@ -154,6 +154,11 @@ def code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+def version() -> str:
+    """hwsim's version and, since results depend on every line, a hash of its code."""
+    return f"{hwsim.__version__}+{code_hash()[:8]}"
+
+
 def measure_all(weights: Iterable[tuple[Weights, Place]], *, progress: bool = False) -> None:
     """Measures weight by weight, so that each is in memory once, whatever the order of the pairs."""
     by_weight: dict[str, tuple[Weights, list[Place]]] = {}

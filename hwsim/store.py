@@ -17,11 +17,10 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-import hwsim
 from hwsim import schema, technology
 from hwsim.design import Design
 from hwsim.errors import HwsimError
-from hwsim.measurement import code_hash
+from hwsim.measurement import version
 from hwsim.points import FIELDS, Points
 from hwsim.result import TOTALS
 from hwsim.workload import Workload
@@ -71,11 +70,6 @@ _POINTS = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
 )  # fmt: skip
 _IDS = [f"{name}_id" for name in FIELDS]
-
-
-def version() -> str:
-    """hwsim's version and, since results depend on every line, a hash of its code."""
-    return f"{hwsim.__version__}+{code_hash()[:8]}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +194,7 @@ class Store:
     def read(self, at_once: int = 1 << 16) -> Iterator[tuple[Subject, Points, pd.DataFrame]]:
         """Everything, by subject: design points and totals, at most ``at_once`` rows at a time."""
         with self._reading() as connection:
-            values = {row.id: row for row in connection.execute(sa.select(_VALUES))}
+            values = _values(connection)
             subjects = [
                 Subject(row.id, row.workload, row.workload_hash, row.batch)
                 for row in connection.execute(sa.select(_SUBJECTS).order_by(_SUBJECTS.c.id))
@@ -339,10 +333,18 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _points(frame: pd.DataFrame, values: Mapping[int, Any]) -> Points:
+def _values(connection: sa.Connection) -> dict[str, dict[int, Any]]:
+    """Every value of every field by its number."""
+    found: dict[str, dict[int, Any]] = {name: {} for name in FIELDS}
+    for row in connection.execute(sa.select(_VALUES).order_by(_VALUES.c.id)):
+        found[row.field][row.id] = schema.field_from_plain(Design, row.field, json.loads(row.json))
+    return found
+
+
+def _points(frame: pd.DataFrame, values: Mapping[str, Mapping[int, Any]]) -> Points:
     """The design points of rows as they are stored."""
-    known, codes = {}, {}
-    for name in FIELDS:
-        numbers, codes[name] = np.unique(frame[f"{name}_id"].to_numpy(), return_inverse=True)
-        known[name] = [schema.field_from_plain(Design, name, json.loads(values[i].json)) for i in numbers.tolist()]
-    return Points(known, {name: column.astype(np.int32) for name, column in codes.items()})
+    codes = {
+        name: np.searchsorted(np.array(list(known)), frame[f"{name}_id"].to_numpy()).astype(np.int32)
+        for name, known in values.items()
+    }
+    return Points({name: list(known.values()) for name, known in values.items()}, codes)

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from hwsim import Design, Workload, exploration, filling, store, sweep
+from hwsim import Design, Workload, exploration, exporting, filling, measurement, store, sweep
 from hwsim.errors import HwsimError
+from hwsim.reporting.study import read_results
 from hwsim.store import Store
 
 GEMM = Workload.from_shapes("gemm", [(20, 12, 30)])
@@ -78,17 +79,25 @@ def contents(place):
         return {row.design_hash: tuple(row) for row in connection.execute(sa.select(store._POINTS))}
 
 
-def everything(place):
-    with Store(place) as found:
-        frames = [exploration.rows(GEMM, exploration.design_columns(p), totals) for _, p, totals in found.read(100)]
-    return pd.concat(frames, ignore_index=True)
-
-
 def test_a_study_holds_what_a_sweep_in_memory_finds(place):
     plain = sweep(GEMM, GRID)
     pd.testing.assert_frame_equal(sweep(GEMM, GRID, study=place), plain)
-    stored = everything(place).set_index("design_hash").loc[plain["design_hash"]].reset_index()
-    pd.testing.assert_frame_equal(stored[plain.columns], plain, check_dtype=False)
+
+
+def test_an_exported_study_holds_every_row(place, tmp_path, monkeypatch):
+    plain = sweep(GEMM, GRID, study=place)
+    read = Store.read
+    monkeypatch.setattr(Store, "read", lambda self: read(self, 100))
+    assert exporting.export(place, tmp_path / "out" / "points.parquet") == POINTS
+    stored = read_results(tmp_path / "out" / "points.parquet").set_index("design_hash").loc[plain["design_hash"]]
+    pd.testing.assert_frame_equal(stored.reset_index()[plain.columns], plain)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["points.parquet"]
+
+
+def test_an_empty_study_exports_nothing(tmp_path):
+    with pytest.raises(HwsimError, match="holds no points"):
+        exporting.export(tmp_path / "study.sqlite", tmp_path / "points.parquet")
+    assert not (tmp_path / "points.parquet").exists()
 
 
 def test_what_an_earlier_sweep_found_is_not_computed_again(place, monkeypatch):
@@ -202,7 +211,7 @@ def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, 
     with pytest.raises(HwsimError, match="holds results of another network 'gemm'"):
         exploration.fill(place, other, [Design()])
     with monkeypatch.context() as changed:
-        changed.setattr(store, "code_hash", lambda: "0123456789abcdef")
+        changed.setattr(measurement, "code_hash", lambda: "0123456789abcdef")
         with pytest.raises(HwsimError, match=r"was made by hwsim .*, this is .*01234567"):
             Store(place)
     assert exploration.fill(place, GEMM, [Design()]) == 0
