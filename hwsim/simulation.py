@@ -31,7 +31,7 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
     """
     subject = as_workload(workload, batch)
     tables = Pricing(subject, progress=progress).tables(Points.of([design]))
-    if tables.problems:
+    if tables.problem[0]:
         raise tables.problems[tables.problem[0] - 1]
     (arrangement,) = tables.arrangements
     rows = len(arrangement.rows) + len(tables.shared[4])
