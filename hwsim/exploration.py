@@ -31,7 +31,7 @@ AT_ONCE = 1 << 14
 """Points of a task."""
 
 Subject = Network | Workload
-Designs = Space | Mapping[str, Sequence[Any]] | Iterable[Design]
+Designs = Space | Grid | Points | Mapping[str, Sequence[Any]] | Iterable[Design]
 
 
 def sweep(
@@ -79,7 +79,7 @@ def sweep(
 def fill(
     study: "str | Path | Store",
     subjects: Subject | Sequence[Subject],
-    space: Designs | Grid | Points,
+    space: Designs,
     *,
     base: Design | None = None,
     batch: int = 1,
@@ -93,7 +93,7 @@ def fill(
     """
     from hwsim import filling
 
-    points = space if isinstance(space, Grid | Points) else points_of(space, base)
+    points = points_of(space, base)
     with filling.opened(study) as store, executor_of(jobs, executor) as workers:
         return sum(
             filling.fill(store, workload, points, workers, AT_ONCE, progress)
@@ -110,7 +110,9 @@ def points_of(space: Designs, base: Design | None) -> Grid | Points:
     """The points of a space or of designs; DesignError if there are none."""
     if isinstance(space, Mapping):
         space = Space(space)
-    points = space.grid(base) if isinstance(space, Space) else Points.of(space)
+    if isinstance(space, Space):
+        space = space.grid(base)
+    points = space if isinstance(space, Grid | Points) else Points.of(space)
     if not len(points):
         raise DesignError("no design points to sweep")
     return points
@@ -118,9 +120,9 @@ def points_of(space: Designs, base: Design | None) -> Grid | Points:
 
 def _in_memory(workload: Workload, points: Grid | Points, workers: Executor | None, progress: bool) -> pd.DataFrame:
     """`totals` of all points."""
-    pricing = Pricing(workload, progress=progress)
+    pricing = Pricing(workload)
     if workers is None:
-        pricing.prepare(points.arrays())
+        pricing.prepare(points.arrays(), progress)
     starts = track(range(0, len(points), AT_ONCE), f"sweep {workload.name}", progress)
     tasks = ((start, points.part(start, start + AT_ONCE)) for start in starts)
     found = dict(price_all(workload, tasks, workers, pricing))

@@ -58,11 +58,10 @@ class Prices:
 
 
 class Pricing:
-    """Prices points for one workload, and remembers what they share; ``progress``: a bar while weights are made."""
+    """Prices points for one workload, and remembers what they share."""
 
-    def __init__(self, workload: Workload, *, progress: bool = False) -> None:
+    def __init__(self, workload: Workload) -> None:
         self.workload = workload
-        self._progress = progress
         hosts = [layer for layer in workload.layers if isinstance(layer, HostLayer)]
         rows = [(layer.elements, layer.read_bits, layer.write_bits, layer.repeat) for layer in hosts]
         self._hosts = np.array(rows, np.int64).reshape(-1, cost.HOST_COLUMNS)
@@ -70,10 +69,10 @@ class Pricing:
         self._engines: dict[tuple[Datapath, Array, str], Engine] = {}
         self._beats: dict[Beat, int] = {NO_BEAT: 0}
 
-    def prepare(self, points: Points) -> None:
-        """Measures all weights that the arrays of ``points`` need, each once; nothing if there are too many."""
+    def prepare(self, points: Points, progress: bool = False) -> None:
+        """Measures all weights that ``points`` need, each once (``progress`` shows a bar); nothing if they are many."""
         if len(points) <= REMEMBERED:
-            self._arranged(points)
+            self._arranged(points, progress)
 
     def price(self, points: Points) -> Prices:
         """Costs of every point."""
@@ -131,7 +130,7 @@ class Pricing:
             np.array([[each.pj for each in row] for row in rows]),
         )
 
-    def _arranged(self, points: Points) -> tuple[list[Arrangement], np.ndarray]:
+    def _arranged(self, points: Points, progress: bool = False) -> tuple[list[Arrangement], np.ndarray]:
         """The arrangements of ``points`` and which each has; what is missing is measured, weight by weight."""
         stepwise = np.zeros(len(points), bool)
         for name in BUFFERS:
@@ -143,7 +142,7 @@ class Pricing:
             self._engines.clear()
             missing = keys
         designs = [_design(*key[:4]) for key in missing]
-        measure_all((need for design in designs for need in self._needs(design)), progress=self._progress)
+        measure_all((need for design in designs for need in self._needs(design)), progress=progress)
         for key, design in zip(missing, designs, strict=True):
             self._arrangements[key] = self._arrange(design, key[4])
         return [self._arrangements[key] for key in keys], which

@@ -30,7 +30,9 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
     datapath cannot take a layer, TechnologyError if a figure is missing.
     """
     subject = as_workload(workload, batch)
-    tables = Pricing(subject, progress=progress).tables(Points.of([design]))
+    pricing, points = Pricing(subject), Points.of([design])
+    pricing.prepare(points, progress)
+    tables = pricing.tables(points)
     if tables.problem[0]:
         raise tables.problems[tables.problem[0] - 1]
     (arrangement,) = tables.arrangements

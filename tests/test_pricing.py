@@ -19,6 +19,7 @@ from hwsim import (
     datapaths,
     digits,
     exploration,
+    presets,
     simulate,
     sweep,
 )
@@ -175,6 +176,17 @@ def test_overrides_and_their_own_steps_are_priced_alike():
     for row, design in zip(frame.to_dict("records"), designs, strict=True):
         totals = simulate(SUBJECTS[0], design).totals()
         assert {key: row[key] for key in totals} == totals
+
+
+def test_steps_as_wide_as_an_access_are_priced_beside_others():
+    names = ("published_bitmod_ly_decode", "published_fp16_prefill", "published_olive_decode")
+    designs = [presets.load(name) for name in names] + [Design(technology="bitmod28"), Design()]
+    frame = sweep(SUBJECTS[0], designs)
+    assert (frame["error"] == "").tolist() == [True, True, True, False, True]
+    for row, design in zip(frame.to_dict("records"), designs, strict=True):
+        if not row["error"]:
+            totals = simulate(SUBJECTS[0], design).totals()
+            assert {key: row[key] for key in totals} == totals
 
 
 GRID = {
