@@ -60,11 +60,11 @@ class Arrangement:
 
 
 def impossible(
-    area_error: HwsimError | None = None, layer_error: HwsimError | None = None, parts: tuple[Part, ...] = ()
+    area_error: HwsimError | None = None, layer_error: HwsimError | None = None, beat: int = 0
 ) -> Arrangement:
     """An arrangement that cannot be."""
     return Arrangement(
-        np.empty((0, cost.UNIT_COLUMNS), np.int64), np.empty((0, 2)), np.empty(0, np.int64), 0, (0,), parts=parts,
+        np.empty((0, cost.UNIT_COLUMNS), np.int64), np.empty((0, 2)), np.empty(0, np.int64), beat, (beat,),
         area_error=area_error, layer_error=layer_error,
     )  # fmt: skip
 
@@ -109,15 +109,18 @@ def arrange(
     if area_error:
         return impossible(area_error=area_error)
     try:
+        beat = beat_of(design.datapath, design.array)
+    except HwsimError as error:
+        return impossible(area_error=error)
+    try:
         for stored, here in chosen:
             check_support(stored, here)
             if (error := engines[here.datapath, here.array].energy_error) is not None:
                 raise error
         units = _units(chosen, engines)
         rows = np.array([_row(unit, beat_of) for unit in units], np.int64).reshape(len(units), cost.UNIT_COLUMNS)
-        beat = beat_of(design.datapath, design.array)
     except HwsimError as error:
-        return impossible(layer_error=error, parts=parts)
+        return impossible(layer_error=error, beat=beat)
     area_um2 = leakage_uw = 0.0
     for part in parts:
         area_um2 += part.count * part.area_um2

@@ -1,6 +1,7 @@
 """A study filled with what it does not know yet, and read for what was asked."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -35,9 +36,14 @@ def fill(
     starts = track(range(0, len(points), at_once), f"sweep {workload.name}", progress)
     parts = (points.part(start, start + at_once) for start in starts)
     tasks = ((task, task[1]) for part in parts for task in _unknown(store, workload, part))
+    first = next(tasks, None)
+    if first is None:
+        return 0
+    if workers is None:
+        pricing.prepare(points.arrays())
     return sum(
         store.add(subject, part, hashes, found)
-        for (subject, part, hashes), found in price_all(workload, tasks, workers, pricing)
+        for (subject, part, hashes), found in price_all(workload, itertools.chain([first], tasks), workers, pricing)
     )
 
 
