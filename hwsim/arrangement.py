@@ -115,8 +115,9 @@ def arrange(
     try:
         for stored, here in chosen:
             check_support(stored, here)
-            if (error := engines[here.datapath, here.array].energy_error) is not None:
-                raise error
+            lacking = engines[here.datapath, here.array].energy_error
+            if lacking is not None:
+                raise lacking
         units = _units(chosen, engines)
         rows = np.array([_row(unit, beat_of) for unit in units], np.int64).reshape(len(units), cost.UNIT_COLUMNS)
     except HwsimError as error:
