@@ -49,7 +49,7 @@ def sweep(
 
     ``study`` keeps them: a file (SQLite), or a URL of SQLAlchemy; what it knows is not computed again, whatever
     sweep it is from, so that a sweep that was killed goes on where it was. ``jobs`` worker processes, or any
-    ``executor``, share the work. `fill` does the same without the frame, which takes some 0.6 kB per point.
+    ``executor``, share the work. `fill` does the same without the frame, which takes some 0.9 kB per point.
 
     Returns one row per pair: ``workload``, ``label`` (the design in words), every Design key,
     `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``hwsim`` (its version), ``design`` (JSON of what
