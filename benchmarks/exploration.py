@@ -26,6 +26,7 @@ SPACE = {
 }
 
 MILLION = {
+    "technology": ["horowitz45"],
     "datapath.name": ["mac", "bit_serial"],
     "datapath.scheme": ["booth", "naf"],
     "datapath.skip": ["none", "zero"],
@@ -65,7 +66,7 @@ def _digits() -> Measurement:
 def _bert() -> Iterator[Measurement]:
     workload = workloads.load("bert-base")
     numpy_s = seconds(lambda: _in_numpy(workload), repeats=3)
-    design = hwsim.Design(datapath=hwsim.BitSerial(skip="zero"))
+    design = hwsim.Design(datapath=hwsim.BitSerial(skip="zero"), technology="horowitz45")
     point_s = seconds(lambda: hwsim.simulate(workload, design).totals())
     with _no_cache():
         arrays_s = _time(lambda: hwsim.sweep(workload, hwsim.Space(MILLION).grid().arrays()))

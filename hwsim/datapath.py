@@ -82,11 +82,16 @@ ACTIVATION_FEATURES = ("activation_zero_fraction", "activation_toggle_rate")
 
 @dataclasses.dataclass(frozen=True)
 class Component:
-    """``count`` equal parts of the array, with the parameters that their area and energy depend on."""
+    """``count`` equal parts of the array, with the parameters that their area and energy depend on.
+
+    ``terms`` are products of parameters (``lanes*weight_bits``) whose weighted sum describes area and energies between
+    measured points; without, each parameter that is a number is one.
+    """
 
     name: str
     count: int
     parameters: Mapping[str, float | str]
+    terms: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -118,7 +118,7 @@ class Design:
     weight_buffer: Sram = Sram(kib=64, banks=16)
     output_buffer: Sram | None = Sram(kib=32)
     dram: Dram = Dram()
-    technology: str = "horowitz45"
+    technology: str = "nangate45"
     clock_mhz: float = 500.0
     overlap: Literal["tile", "layer"] = "tile"
     refetch: Literal["tile", "layer"] = "tile"

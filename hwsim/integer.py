@@ -39,6 +39,16 @@ BLOCK = 64
 """Slices of K are cut at multiples of this."""
 
 
+PE_TERMS = (
+    "lanes*multiplier_bits", "lanes*weight_bits", "lanes*activation_bits", "lanes", "multiplier_bits", "weight_bits",
+    "activation_bits", "activation_bits*multiplier_bits", "tree_depth", "tree_depth*multiplier_bits",
+    "tree_depth*weight_bits", "tree_depth*activation_bits", "accumulator_bits", "scale_bits", "offset_bits",
+    "scale_bits*weight_bits", "scale_bits*activation_bits", "scale_bits*tree_depth", "offset_bits*tree_depth",
+    "register_bits",
+)  # fmt: skip
+"""What area and energies of integer PEs are sums of: multipliers, adder tree, accumulators, scale stage, registers."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IntegerDatapath(Datapath):
     """Integer multiply-accumulate with optional group scales.
@@ -197,12 +207,16 @@ class IntegerDatapath(Datapath):
         """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale."""
         stationary = array.weight_stationary
         return {
+            "dataflow": array.dataflow,
             "lanes": self.lanes,
+            "tree_depth": (self.lanes - 1).bit_length(),
             "weight_bits": self.weight_bits,
             "activation_bits": self.activation_bits,
             "multiplier_bits": self.weight_bits * self.activation_bits,
             "accumulator_bits": 0 if stationary else self.accumulator_bits,
             "scale_stage": 0 if stationary else self.scale_stage,
+            "scale_bits": 0 if stationary else self.scale_bits,
+            "offset_bits": 0 if stationary else self.offset_bits,
             "register_bits": self.stationary_register_bits if stationary else self.register_bits,
         }
 
@@ -226,10 +240,11 @@ class IntegerDatapath(Datapath):
             "scale_stage": self.scale_stage,
             "register_bits": sum_bits + self.scale_bits + self.offset_bits,
         }
+        weights = {"register_bits": 2 * self.lanes * self.weight_bits}
         buffer = {"word_bits": self.accumulator_bits, "bits": self.accumulator_bits * array.accumulator_rows}
         return (
-            Component("weight_register", array.rows * array.cols, {"register_bits": 2 * self.lanes * self.weight_bits}),
-            Component("column", array.cols, column),
+            Component("weight_register", array.rows * array.cols, weights, terms=tuple(weights)),
+            Component("column", array.cols, column, terms=(*column, "scale_stage*adder_bits")),
             Component("accumulator_buffer", array.cols, buffer),
         )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import pandas as pd
 
+from hwsim import technology
 from hwsim.design import Design
 from hwsim.kernels import cost
 from hwsim.technology.rows import AreaRow, EnergyRow
@@ -62,6 +63,12 @@ class EventCount:
     def energy_pj(self) -> float:
         """Count times energy per action."""
         return self.count * self.per_action_pj
+
+    @property
+    def zero_delay_pj(self) -> float:
+        """The same without glitches, where the source tells how much they are; else all of it."""
+        fraction = self.row.zero_delay_fraction if isinstance(self.row, EnergyRow) else None
+        return self.energy_pj if fraction is None else self.energy_pj * fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +150,11 @@ class Result:
         return self.picojoules[0]
 
     @property
+    def zero_delay_pj(self) -> float:
+        """Picojoules without glitches; memories, leakage and figures that do not tell count in full."""
+        return sum(event.zero_delay_pj for layer in self.layers for event in layer.events)
+
+    @property
     def edp_js(self) -> float:
         """Energy-delay product in joule-seconds."""
         return edp_js(self.energy_pj, self.latency_s)
@@ -195,7 +207,7 @@ class Result:
                 {
                     "layer": layer.name, "category": event.category, "component": event.component,
                     "action": event.action, "count": event.count, "per_action_pj": event.per_action_pj,
-                    "energy_pj": event.energy_pj, "features": event.features,
+                    "energy_pj": event.energy_pj, "zero_delay_pj": event.zero_delay_pj, "features": event.features,
                     "status": event.row.status if event.row else "", "source": event.row.source if event.row else "",
                 }
                 for layer in self.layers
@@ -223,6 +235,13 @@ class Result:
             if layer.assumed:
                 assumed.setdefault(layer.assumed, []).append(layer.name)
         notes = [f"{', '.join(names)}: assumed {text}" for text, names in assumed.items()]
+        conditions = technology.load(self.design.technology).conditions
+        notes += [f"{self.design.technology}, {name}: {text}" for name, text in conditions.items()]
+        if self.zero_delay_pj < self.energy_pj:
+            share = self.zero_delay_pj / self.energy_pj
+            notes.append(
+                f"without glitches (at zero delay) the energy is {self.zero_delay_pj:.5g} pJ, {share:.1%} of it"
+            )
         if self.design.left_out:
             notes.append(f"left out: {', '.join(self.design.left_out)}")
         for part in self.parts:

@@ -23,13 +23,14 @@ from hwsim.power.program import compile_netlist
 from hwsim.power.synthesis import Recipe
 from hwsim.power.timing import Timing
 from rtl import verilog
-from rtl.array import RESULTS, PeArray
+from rtl.array import RESULTS
+from rtl.attribution import Share, part, shares
+from rtl.generator import generate
 from rtl.stimuli import Matmul, Stimuli, stimuli
 
 TOP = "pe_array"
 TIMED_CYCLES = 300
 """Cycles of each stimulus that are run with gate delays; their ratio to zero delay scales the rest."""
-CONTROL = "array_control"
 UNIFORM = "uniform"
 """A stimulus of this name is for comparison: it is in no mean."""
 
@@ -81,7 +82,7 @@ def characterize(
     ``wire_load`` names a model of the library; None leaves wires without capacitance. PowerError where the netlist's
     results are not the simulator's, and as synthesis, netlist and activity raise it.
     """
-    text = verilog.emit(PeArray(datapath, array), TOP)
+    text = verilog.emit(generate(datapath, array), TOP)
     path = synthesis.synthesize(text, TOP, recipe, show_progress=show_progress)
     return _Measurement(datapath, array, path, recipe, wire_load).run(text, tiles)
 
@@ -98,7 +99,9 @@ class _Measurement:
         self.wires: WireLoad | None = None if wire_load is None else library.wire_load(wire_load)
         self.delays: Timing = timing.analyse(self.netlist, self.wires)
         self.program = compile_netlist(self.netlist)
-        self.part_of = np.array([_part(name) for name in self.netlist.instances])
+        self.part_of = np.array([part(name) for name in self.netlist.instances])
+        self.shares = shares(datapath, array)
+        self.components = {component.name: component for component in datapath.components(array)}
 
     def run(self, text: str, tiles: Mapping[str, Sequence[Matmul]]) -> Characterization:
         """All figures; each stimulus weighs by its events."""
@@ -111,18 +114,13 @@ class _Measurement:
             stimulus = self._feed(jobs, name)
             self.cycles[name] = stimulus.cycles
             zero[name] = self._energies(activity.count(self.netlist, stimulus))
-            part = _first_streams(stimulus, TIMED_CYCLES)
-            without = self._energies(activity.count(self.netlist, part))
-            glitches = self._energies(delays.count(self.netlist, part, self.delays))
+            piece = _first_streams(stimulus, TIMED_CYCLES)
+            without = self._energies(activity.count(self.netlist, piece))
+            glitches = self._energies(delays.count(self.netlist, piece, self.delays))
             timed[name] = {
                 key: zero[name][key] * (glitches[key] / without[key] if without[key] else 1.0) for key in zero[name]
             }
             counts[name] = self._events(matmuls)
-            for energies in (zero[name], timed[name]):
-                # A requantizer that waits is taken as clock-gated: one cycle of its clock per value.
-                cycles = self.array.cols * stimulus.cycles
-                gated = energies["clock requantizers"] * counts[name]["requantizer requantize"] / cycles
-                energies["gated requantizers"] = gated
         return Characterization(
             events=self._per_event(zero, timed, counts),
             parts=self._parts(),
@@ -147,14 +145,14 @@ class _Measurement:
         internal = self._pj(dataclasses.replace(counts, toggles=quiet))
         clock = internal + self._clock_pins_pj() * counts.cycles
         result = {}
-        for part in np.unique(self.part_of):
-            chosen = self.part_of == part
-            result[str(part)] = float((total - internal)[chosen].sum())
-            result[f"clock {part}"] = float(clock[chosen].sum())
+        for name in np.unique(self.part_of):
+            chosen = self.part_of == name
+            result[str(name)] = float((total - internal)[chosen].sum())
+            result[f"clock {name}"] = float(clock[chosen].sum())
         return result
 
     def _pj(self, counts: Toggles) -> np.ndarray:
-        power = calculator.compute(self.netlist, activity.to_activity(self.netlist, counts), self.wires)
+        power = calculator.compute(self.netlist, activity.to_activity(self.netlist, counts), self.wires, self.delays)
         return (power.switching_pj_of + power.internal_pj_of) * counts.cycles
 
     def _clock_pins_pj(self) -> np.ndarray:
@@ -186,67 +184,55 @@ class _Measurement:
         counts: Mapping[str, Mapping[str, int]],
     ) -> tuple[EventEnergy, ...]:
         result = []
-        for component, action, parts, per in self._attribution():
-            key = f"{component} {action}" if per is None else per
+        for share in self.shares:
+            key = share.per or f"{share.component} {share.action}"
 
-            def energy(of: Mapping[str, Mapping[str, float]], names: Sequence[str], key=key, parts=parts) -> float:
+            def energy(of: Mapping[str, Mapping[str, float]], names: Sequence[str], key=key, share=share) -> float:
                 events = sum(counts[name][key] for name in names)
-                return sum(of[name].get(part, 0.0) for name in names for part in parts) / max(1, events)
+                return sum(self._share_pj(share, of[name], name, counts[name][key]) for name in names) / max(1, events)
 
             names = [name for name in counts if name != UNIFORM]
             result.append(
                 EventEnergy(
-                    component=component, action=action, zero_delay_pj=energy(zero, names), pj=energy(timed, names),
+                    component=share.component, action=share.action,
+                    zero_delay_pj=energy(zero, names), pj=energy(timed, names),
                     by_stimulus={name: energy(timed, [name]) for name in counts if counts[name][key]},
                 )
             )  # fmt: skip
         return tuple(result)
 
-    def _attribution(self) -> list[tuple[str, str, list[str], str | None]]:
-        """(component, action, parts whose energy it is, count if not the action's own)."""
-        pe = f"{self.datapath.name()}.pe"
-        dot = next(event.action for event in self.datapath.EVENTS if event.component == pe)
-        clock = "operand_register clock"
-        found: list[tuple[str, str, list[str], str | None]] = [
-            (pe, dot, ["dot"], None),
-            (pe, "accumulate", ["pe"], None),
-            (pe, "clock", ["clock dot", "clock pe"], None),
-            ("operand_register", "clock", ["operand_queue", "clock operand_queue"], None),
-            ("requantizer", "requantize", ["requantizers", "gated requantizers"], None),
-            (CONTROL, "clock", ["control", "clock control"], clock),
-        ]
-        found += [
-            (event.component, event.action, ["feeder", "clock feeder"], None)
-            for event in self.datapath.EVENTS
-            if event.component == f"{self.datapath.name()}.encoder"
-        ]
-        return found
+    def _share_pj(self, share: Share, energies: Mapping[str, float], stimulus: str, events: int) -> float:
+        """pJ of one stimulus that are a share's."""
+        result = sum(energies.get(name, 0.0) for name in share.parts)
+        result += sum(energies.get(f"clock {name}", 0.0) for name in share.clocks)
+        if share.gated:
+            cycles = self.components[share.component].count * self.cycles[stimulus]
+            result += sum(energies.get(f"clock {name}", 0.0) for name in share.gated) * events / cycles
+        return result
 
     def _parts(self) -> tuple[Part, ...]:
         rows = calculator.compute(
-            self.netlist, activity.to_activity(self.netlist, self._at_rest()), self.wires
+            self.netlist, activity.to_activity(self.netlist, self._at_rest()), self.wires, self.delays
         ).instances()
         arrival = delays.arrivals(self.netlist, self.delays)
         late = np.zeros(self.netlist.cell_of.size)
         for flop, function in zip(self.netlist.flop_instance, self.netlist.flop_next, strict=True):
             nets = self.netlist.fanin[self.netlist.fanin_start[function] : self.netlist.fanin_start[function + 1]]
             late[flop] = arrival[nets].max(initial=0.0) / 1e3
+        homes: dict[str, set[str]] = {}
+        for share in self.shares:
+            homes.setdefault(share.component, set()).update(share.parts, share.clocks, share.gated)
         found = []
-        counted = {component.name: component for component in self.datapath.components(self.array)}
-        pe, encoder = f"{self.datapath.name()}.pe", f"{self.datapath.name()}.encoder"
-        homes = {"pe": pe, "dot": pe, "operand_queue": "operand_register", "requantizers": "requantizer",
-                 "feeder": encoder, "control": CONTROL}  # fmt: skip
-        for name in dict.fromkeys(homes.values()):
-            chosen = np.isin(self.part_of, [part for part, home in homes.items() if home == name])
-            if not chosen.any() or (name != CONTROL and name not in counted):
-                continue
-            count = counted[name].count if name in counted else 1
+        for name, parts in homes.items():
+            chosen = np.isin(self.part_of, sorted(parts))
+            known = self.components.get(name)
+            count = 1 if known is None else known.count
             found.append(
                 Part(
-                    component=name, parameters=dict(counted[name].parameters) if name in counted else {},
+                    component=name, parameters={} if known is None else dict(known.parameters),
                     area_um2=float(rows["area_um2"][chosen].sum()) / count,
                     leakage_uw=float(rows["leakage_uw"][chosen].sum()) / count,
-                    critical_path_ns=float(late[chosen].max()) or None,
+                    critical_path_ns=float(late[chosen].max(initial=0.0)) or None,
                 )
             )  # fmt: skip
         return tuple(found)
@@ -257,19 +243,6 @@ class _Measurement:
         probability = np.full(nets, 0.5)
         probability[:2] = 0.0, 1.0
         return Toggles(1, np.zeros(nets, np.int64), probability)
-
-
-def _part(instance: str) -> str:
-    """Which part of the array an instance is in, by its path."""
-    path = instance.split(".")
-    if path[0].startswith("pe_") and len(path) > 1:
-        return "dot" if path[1] == "dot" else "pe"
-    if path[0].startswith("group_sum_"):
-        return "pe"
-    for name in ("feeder", "operand_queue", "requantizers"):
-        if path[0].partition("$")[0] == name:
-            return name
-    return "control"
 
 
 def _first_streams(stimulus: Stimulus, cycles: int) -> Stimulus:

@@ -49,17 +49,11 @@ class StationaryElement(Component):
         m = Module()
         m.submodules.feeder = feeder = self._feeder
         m.submodules.dot = dot = self._dot
-        loaded = Signal.like(self.weights.as_value(), reset_less=True)
-        used = Signal.like(loaded, reset_less=True)
-        with m.If(self.load):
-            m.d.sync += loaded.eq(self.weights)
-        with m.Elif(self.clear):
-            m.d.sync += loaded.eq(0)
-        with m.If(self.swap):
-            m.d.sync += used.eq(loaded)
-
+        m.submodules.weights = weights = WeightRegister(len(self.weights.as_value()))
         m.d.comb += [
-            feeder.weights["values"][0].eq(used),
+            weights.i.eq(self.weights),
+            *(getattr(weights, name).eq(getattr(self, name)) for name in ("load", "clear", "swap")),
+            feeder.weights["values"][0].eq(weights.o),
             *(feeder.weights[name].eq(getattr(self, name)) for name in self._extra),
             feeder.advance.eq(self.advance),
             feeder.restart.eq(self.last),
@@ -73,6 +67,26 @@ class StationaryElement(Component):
         m.d.comb += self.sum.eq(total)
         with m.If(self.advance & self.last):
             m.d.sync += total.eq(dot.step)
+        return m
+
+
+class WeightRegister(Component):
+    """Two banks of ``bits`` bits: ``i`` loads into one (``clear`` makes it 0), ``swap`` hands it to the one in use."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"i": In(bits), **{name: In(1) for name in ("load", "clear", "swap")}, "o": Out(bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        loaded = Signal.like(self.i, reset_less=True)
+        used = Signal.like(self.o, reset_less=True)
+        m.d.comb += self.o.eq(used)
+        with m.If(self.load):
+            m.d.sync += loaded.eq(self.i)
+        with m.Elif(self.clear):
+            m.d.sync += loaded.eq(0)
+        with m.If(self.swap):
+            m.d.sync += used.eq(loaded)
         return m
 
 

@@ -16,6 +16,8 @@ from rtl import layers
 from rtl.stimuli import Matmul
 
 IMAGES = 16
+NETWORK_BITS = 8
+"""Width of the networks' activations; narrower operands take their upper bits, wider ones have random bits below."""
 PIECES = 6
 """Pieces of each layer: two tiles each."""
 
@@ -29,22 +31,31 @@ def of_networks(datapath: IntegerDatapath, array: Array, names: Sequence[str], s
 def of_network(datapath: IntegerDatapath, array: Array, network: Network, seed: int) -> list[Matmul]:
     """`PIECES` of each layer's matmuls on held-out images, drawn from ``seed``."""
     rng = np.random.default_rng(seed)
-    design = Design(datapath=datapath, array=array)
+    wide = dataclasses.replace(datapath, activation_bits=max(NETWORK_BITS, datapath.activation_bits))
+    design = Design(datapath=wide, array=array)
     x = digits.held_out(network)[0][:IMAGES]
     pieces: list[Matmul] = []
     try:
         for _, matmuls in layers.matmuls(network, design, x):
             for each in matmuls[:2]:
                 datapath.supports(each.w)
-                pieces += [_piece(rng, each, array) for _ in range(PIECES)]
+                fitted = dataclasses.replace(each, x=_widened(rng, each.x, datapath.activation_bits - NETWORK_BITS))
+                pieces += [_piece(rng, fitted, array) for _ in range(PIECES)]
     except HwsimError:
         return []
     return pieces
 
 
+def _widened(rng: np.random.Generator, x: np.ndarray, bits: int) -> np.ndarray:
+    """Activations with random bits appended, or with lower bits cut off."""
+    if bits <= 0:
+        return x >> -bits
+    return (x.astype(np.int64) << bits) + rng.integers(0, 1 << bits, x.shape)
+
+
 def _piece(rng: np.random.Generator, matmul: Matmul, array: Array) -> Matmul:
     """One tile of rows by two of columns, somewhere in a matmul."""
-    m, n = min(array.rows, len(matmul.x)), min(2 * array.cols, matmul.w.n)
+    m, n = min(array.tile_rows, len(matmul.x)), min(2 * array.cols, matmul.w.n)
     row, column = int(rng.integers(len(matmul.x) - m + 1)), int(rng.integers(matmul.w.n - n + 1))
     return dataclasses.replace(
         matmul, x=matmul.x[row : row + m], w=matmul.w.rows(column, column + n),

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -146,7 +146,7 @@ class WeightStationaryArray(Component):
         return [column.total for column in placed]
 
     def _results(self, m: Module, control: StationaryControl, totals: list[Value]) -> None:
-        """Through the requantizers."""
+        """Through the requantizers, which see the totals of last slices only: others would switch them in vain."""
         constants = Signal.like(self.i_quantizers.payload, name="constants", reset_less=True)
         m.submodules.requantizers = requantizers = RequantizerRow(self._datapath, self._array)
         m.d.comb += [
@@ -156,7 +156,7 @@ class WeightStationaryArray(Component):
             requantizers.i.valid.eq(control.row_valid),
             requantizers.i.p.last.eq(control.row_last),
             requantizers.i.p.constants.eq(constants),
-            *(requantizers.i.p.sums[c].eq(value) for c, value in enumerate(totals)),
+            *(requantizers.i.p.sums[c].eq(Mux(control.row_valid, value, 0)) for c, value in enumerate(totals)),
             self.o_results.payload.eq(requantizers.o.payload),
             self.o_results.valid.eq(requantizers.o.valid),
             requantizers.o.ready.eq(self.o_results.ready),

@@ -10,12 +10,14 @@ import pytest
 from hwsim import Design
 from hwsim.cli import main
 from hwsim.datapath import Array
+from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.datapaths.mac import Mac
 from hwsim.errors import PowerError
 from hwsim.power import liberty, netlist, synthesis
 from hwsim.power.synthesis import Recipe
 from hwsim.technology import load, writing
-from rtl import characterization, tiles
+from rtl import characterization, tiles, verilog
+from rtl.generator import generate
 
 TINY = Path(__file__).parent / "data" / "tiny.lib"
 RECIPE = Recipe(liberty=(TINY,))
@@ -32,11 +34,45 @@ def measured() -> characterization.Characterization:
 
 def test_every_part_and_event_of_the_array_is_measured(measured):
     assert [(each.component, each.action) for each in measured.events] == [
-        ("mac.pe", "multiply"), ("mac.pe", "accumulate"), ("mac.pe", "clock"), ("operand_register", "clock"),
-        ("requantizer", "requantize"), ("array_control", "clock"),
+        ("mac.pe", "multiply"), ("mac.pe", "accumulate"), ("mac.pe", "scale"), ("mac.pe", "clock"),
+        ("operand_register", "clock"), ("requantizer", "requantize"), ("array_control", "clock"),
     ]  # fmt: skip
-    assert all(each.zero_delay_pj > 0 for each in measured.events)
+    assert all((each.zero_delay_pj > 0) == (each.action != "scale") for each in measured.events)
     assert {part.component for part in measured.parts} == {"mac.pe", "operand_register", "requantizer", "array_control"}
+
+
+def test_parts_add_up_to_the_netlist(measured):
+    """What the shares say of cells is all there is: nothing is left out, nothing counts twice."""
+    counted = {part.name: part.count for part in SMALL.components(ARRAY)}
+    total = sum(part.area_um2 * counted.get(part.component, 1) for part in measured.parts)
+    path = synthesis.synthesize(verilog.emit(generate(SMALL, ARRAY), "pe_array"), "pe_array", RECIPE)
+    cells = netlist.read(path, liberty.read(TINY))
+    assert total == pytest.approx(sum(cells.cells[number].area_um2 for number in cells.cell_of))
+
+
+STATIONARY = Array(rows=2, cols=1, dataflow="weight_stationary", accumulator_rows=4)
+
+
+@pytest.mark.parametrize(
+    ("datapath", "array", "parts"),
+    [
+        (Mac(lanes=1, weight_bits=4), STATIONARY, {"mac.pe", "weight_register", "column", "requantizer"}),
+        (BitSerial(lanes=1, weight_bits=4, skip="zero"), ARRAY,
+         {"bit_serial.pe", "bit_serial.encoder", "operand_register", "requantizer", "array_control"}),
+        (BitSerial(lanes=1, weight_bits=4, activation_bits=4), STATIONARY,
+         {"bit_serial.pe", "bit_serial.encoder", "weight_register", "column", "requantizer"}),
+    ],
+)  # fmt: skip
+def test_both_dataflows_of_every_integer_datapath_are_measured(datapath, array, parts):
+    sets = tiles.of_networks(datapath, array, ["mlp_int4"], 0)
+    found = characterization.characterize(datapath, array, RECIPE, sets, show_progress=False)
+    assert {part.component for part in found.parts} == parts
+    assert all(part.area_um2 > 0 and part.leakage_uw > 0 for part in found.parts)
+    nothing = {"scale", "accumulate"} if array.weight_stationary else {"scale"}
+    assert {each.action for each in found.events if each.pj == 0} == nothing
+    clocks = [each for each in found.events if each.action == "clock" and each.component != "array_control"]
+    assert clocks
+    assert all(each.zero_delay_pj == pytest.approx(each.pj, rel=0.1) for each in clocks)
 
 
 def test_glitches_add_to_logic_and_not_to_clocks(measured):
@@ -91,26 +127,42 @@ def test_the_command_writes_a_table_that_simulate_takes_and_continues_it(design,
     found = table.energy("mac.pe", "multiply", parameters, ("activation_zero_fraction", "activation_toggle_rate"))
     assert found.e0_pj == pytest.approx(events[0]["pj"], rel=1e-4)
     assert found.row.status == "measured"
-    assert "tiny" in found.row.source
     assert "zero delay" in found.row.source
+    assert found.row.zero_delay_fraction == pytest.approx(events[0]["zero_delay_pj"] / events[0]["pj"], rel=1e-3)
+    assert "tiny" in table.conditions["library"]
+    assert set(table.conditions) == {"library", "synthesis", "glitches", "clock", "wires"}
     before = (out / "energy.csv").read_bytes()
     assert characterize(design, out) == 0
     assert "already in" in capsys.readouterr().err
     assert (out / "energy.csv").read_bytes() == before
     plan = Design.load(design).to_plain() | {"technology": str(out)}
     (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+    capsys.readouterr()
     assert main(["simulate", "mlp_int4", "--design", str(tmp_path / "plan.yaml"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["assumptions"]
+    assert any("glitches: included" in note for note in said)
+    assert any("clock: clock pins" in note for note in said)
+    assert any("wires: " in note for note in said)
+
+
+def test_a_grid_is_for_its_own_datapaths(tmp_path, capsys):
+    common = ["--liberty", str(TINY), "--node", "1000", "--out", str(tmp_path / "table")]
+    assert main(["characterize", *common]) == 2
+    assert "--grid" in capsys.readouterr().err
+    assert main(["characterize", "--grid", "--datapath", "stripes", *common]) == 2
+    assert "the grid has no points of datapath stripes" in capsys.readouterr().err
 
 
 def test_tables_keep_what_they_have_unless_told(tmp_path):
     energy, area = list(load("horowitz45").energy_rows), list(load("horowitz45").area_rows)
-    writing.write(tmp_path, energy, area)
+    writing.write(tmp_path, energy, area, {"library": "none"})
     again = writing.read(tmp_path)
     assert [row.component for row in again[0]] == [row.component for row in energy]
     np.testing.assert_allclose([row.e0_pj for row in again[0]], [row.e0_pj for row in energy], rtol=1e-4)
     other = [energy[0].__class__(**{**vars(energy[0]), "e0_pj": 7.0})]
     assert writing.merge(energy, other, replace=False)[0].e0_pj == energy[0].e0_pj
     assert writing.merge(energy, other, replace=True)[0].e0_pj == 7.0
+    assert len(writing.merge(again[0], energy, replace=False)) == len(energy)  # as read and as made, 4.0 and 4
 
 
 def test_broken_verilog_is_one_line_with_yosyss_reason():

@@ -77,7 +77,7 @@ def test_pointing_at_a_design_shows_it_in_full(browser: Browser, page: Path, wid
         "place => document.querySelector(place)?.textContent.includes('clock_mhz')", arg=place
     )
     text = opened.page.locator(place).text_content() or ""
-    for part in ("lanes=8", "rows=4", "activation_buffer", "bandwidth_gb_s=25.6", "horowitz45", "clock_mhz: 500"):
+    for part in ("lanes=8", "rows=4", "activation_buffer", "bandwidth_gb_s=25.6", "nangate45", "clock_mhz: 500"):
         assert part in text
     opened.page.locator("#pareto .points path").first.click(force=True)
     assert EVIL in (opened.page.locator("#picked").text_content() or "")
@@ -131,7 +131,7 @@ def test_names_do_no_harm(browser: Browser, page: Path) -> None:
 def test_page_says_where_figures_come_from(page: Path, subjects: list[hwsim.Workload]) -> None:
     html = page.read_text(encoding="utf-8")
     assert all(subject.hash in html for subject in subjects)
-    for part in (hwsim.__version__, "Horowitz, ISSCC 2014", "CACTI 7", "published", "scaled", "horowitz45"):
+    for part in (hwsim.__version__, "hwsim characterize", "CACTI 7", "measured", "published", "nangate45"):
         assert part in html
     assert "assumed normal weights" in html
     assert "weight_bits is 4" in html  # why points are infeasible

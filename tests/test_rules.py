@@ -240,7 +240,7 @@ def test_bad_input_is_refused(make, error, message):
 
 def test_a_sweep_over_rules_and_their_options_marks_what_has_no_price():
     space = {"datapath.name": ["mac", "stripes", "loom"], "datapath.activations.std": [10.0, 20.0], "array.rows": [16]}
-    frame = hwsim.sweep(GEMM, space, base=Design(datapath=RULES["loom"]()))
+    frame = hwsim.sweep(GEMM, space, base=Design(datapath=RULES["loom"](), technology="horowitz45"))
     assert frame["datapath.name"].tolist() == ["mac", "stripes", "loom", "loom"]
     assert frame["verified"].tolist()[:2] == ["rtl", "model only"]
     assert frame["error"].str.contains("cost-only rule").tolist() == [False, False, True, True]

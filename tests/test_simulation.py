@@ -65,7 +65,7 @@ def test_energy_is_counts_times_the_technology_rows():
     result = simulate(GEMM, DESIGN)
     tech = load(DESIGN.technology)
     found = counts(result)
-    multiply = tech.energy("mac.pe", "multiply", {"multiplier_bits": 64}, ("activation_zero_fraction",)).e0_pj
+    multiply = tech.energy("mac.pe", "multiply", DESIGN.datapath.pe_parameters(DESIGN.array)).e0_pj
     events = result.events().set_index(["component", "action"])
     assert events.loc[("mac.pe", "multiply"), "energy_pj"] == pytest.approx(found["mac.pe", "multiply"] * multiply)
     assert events["energy_pj"].sum() == pytest.approx(result.energy_pj)

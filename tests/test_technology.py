@@ -3,11 +3,13 @@ import io
 import pytest
 
 from hwsim import technology
+from hwsim.datapath import Array
+from hwsim.datapaths.mac import Mac
 from hwsim.errors import TechnologyError
 from hwsim.technology.rows import STATUSES, read_energy
 
 TECH = technology.load("horowitz45")
-HEADER = "node,voltage_v,component,action,parameters,e0_pj,coefficients,source,status,error_pct\n"
+HEADER = "node,voltage_v,component,action,parameters,e0_pj,coefficients,source,status,error_pct,zero_delay_fraction\n"
 
 
 @pytest.mark.parametrize("name", technology.available())
@@ -65,6 +67,28 @@ def test_measured_rows_fit_the_format():
         tech.energy("mac.pe", "multiply", {"lanes": 4}, ("activation_toggle_rate",))
     with pytest.raises(TechnologyError, match="neither a feature nor a parameter"):
         tech.energy("mac.pe", "multiply", {"lanes": 8})
+
+
+def test_coefficients_may_be_products_and_rows_hold_for_ranges():
+    text = HEADER + (
+        '45,1.1,a.pe,add,lanes=2..8 scheme=booth,1,lanes*bits=0.5 rate*bits=0.25,"own run",scaled,3,\n'
+        '45,1.1,a.pe,add,lanes=4 bits=8 scheme=booth,9,,"own run",measured,3,0.5\n'
+    )
+    tech = technology.Technology("test", read_energy(io.StringIO(text), "test"), [])
+    energy = tech.energy("a.pe", "add", {"lanes": 3, "bits": 8, "scheme": "booth"}, ("rate",))
+    assert energy.per_action_pj({"rate": 0.5}) == pytest.approx(1 + 3 * 8 * 0.5 + 0.25 * 8 * 0.5)
+    measured = tech.energy("a.pe", "add", {"lanes": 4, "bits": 8, "scheme": "booth"})
+    assert (measured.e0_pj, measured.row.zero_delay_fraction) == (9.0, 0.5)
+    for outside in ({"lanes": 9, "scheme": "booth"}, {"lanes": 1, "scheme": "booth"}, {"lanes": 4, "scheme": "naf"}):
+        with pytest.raises(TechnologyError, match="characterize"):
+            tech.energy("a.pe", "add", {"bits": 8, **outside})
+
+
+def test_a_multiplier_array_grows_with_its_lanes():
+    def area(lanes: int) -> float:
+        return TECH.area("mac.pe", Mac(lanes=lanes).pe_parameters(Array())).area_um2
+
+    assert area(8) - area(1) == pytest.approx(7 * (67 + 282))  # Horowitz/Dally: int16 adder and int8 multiplier each
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ PEERS = (
 def measure() -> Iterator[Measurement]:
     """A point of a sweep of the same GEMM beside one evaluation of each tool; tools that cannot be had are left out."""
     workload = hwsim.Workload.from_shapes("gemm", [(M, N, K)])
-    design = hwsim.Design(datapath=hwsim.Mac(lanes=1), array=ARRAY)
+    design = hwsim.Design(datapath=hwsim.Mac(lanes=1), array=ARRAY, technology="horowitz45")
     (layer,) = hwsim.simulate(workload, design).layers
     hwsim.sweep(workload, SPACE | {"clock_mhz": [500.0]}, base=design)  # compiles
     start = time.perf_counter()

@@ -1,56 +1,74 @@
 """``hwsim characterize``."""
 
+import dataclasses
+from collections.abc import Iterable, Iterator
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hwsim.cli import inputs, output
 from hwsim.cli.gates import NO_WIRES
-from hwsim.errors import DesignError, MissingExtraError
+from hwsim.datapath import Array, Component
+from hwsim.design import Design
+from hwsim.errors import DesignError, MissingExtraError, nearest
+from hwsim.exploration import Space
+from hwsim.files import parse_yaml
 from hwsim.integer import IntegerDatapath
 from hwsim.power import liberty
-from hwsim.technology import load, writing
-from hwsim.technology.rows import AreaRow, EnergyRow
+from hwsim.technology import fitting, parts, writing
+from hwsim.technology.rows import CONDITIONS
+from hwsim.technology.table import read_conditions, shared_rows
+
+if TYPE_CHECKING:
+    from hwsim.power.liberty import Library
+    from hwsim.power.synthesis import Recipe
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_BORROWED = ("sram", "dram", "vector_unit")
-_SIDE = 2
-_MEASURED = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
+_PARTS = "cacti45 dram vector_unit"
+_ARRAY = Array(rows=2, cols=1)
+_ACCUMULATOR_ROWS = 8
+_NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
 
 
 @click.command()
-@click.argument("designs", metavar="DESIGN...", nargs=-1, required=True)
+@click.argument("designs", metavar="[DESIGN]...", nargs=-1)
+@click.option("--grid", is_flag=True, help="Measure the design points that the shipped tables were made of.")
+@click.option("--datapath", "datapaths", multiple=True, help="With --grid: points of this datapath only; repeatable.")
 @click.option("--liberty", "liberty_files", required=True, multiple=True, type=_FILE, help="Cell library; repeatable.")
 @click.option("--node", required=True, help="Node of the library in nm, as the table names it.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the table.")
-@click.option("--network", "networks", multiple=True, help=f"Shipped networks to run [{' '.join(_MEASURED)}].")
+@click.option("--network", "networks", multiple=True, help=f"Shipped networks to run [{' '.join(_NETWORKS)}].")
 @click.option("--dont-use", multiple=True, metavar="PATTERN", help="Cells that synthesis leaves alone; repeatable.")
 @click.option(
     "--wire-load", metavar="NAME", help=f"Wire-load model ({NO_WIRES}: pins only). Default: the library's own default."
 )
 @click.option(
-    "--memory-from", default="horowitz45", show_default=True, help="Table whose SRAM, DRAM rows a new one takes."
-)
+    "--parts", "lent", metavar="NAMES",
+    help=f"Tables of memories and other parts that it refers to ({', '.join(parts())}) [{_PARTS}].",
+)  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the tiles that are drawn.")
 @click.option("--replace", is_flag=True, help="Measure again what the table has, and replace it.")
 @inputs.json_option
 def characterize(
     designs: tuple[str, ...],
+    grid: bool,
+    datapaths: tuple[str, ...],
     liberty_files: tuple[Path, ...],
     node: str,
     out: Path,
     networks: tuple[str, ...],
     dont_use: tuple[str, ...],
     wire_load: str | None,
-    memory_from: str,
+    lent: str | None,
     seed: int,
     replace: bool,
     as_json: bool,
 ) -> None:
     """Energy per event, area and leakage of each DESIGN's parts in library cells, as rows of a technology table.
 
-    The array's RTL is synthesized (2 x 2 PEs) and run on tiles of trained networks. A table that a run left unfinished
+    A small array's RTL is synthesized and run on tiles of trained networks. A table that a run left unfinished
     is continued. `simulate` and `sweep` take it as technology: the folder's path, with a "/".
 
     \b
@@ -58,113 +76,142 @@ def characterize(
       hwsim characterize mac_16x16 --liberty nangate45_typ.lib.gz --node 45 --out ./nangate45
     """
     try:
-        from rtl import characterization, tiles
+        import rtl.characterization  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtraError("hwsim characterize", "rtl") from error
-    from hwsim.datapath import Array
     from hwsim.power.synthesis import Recipe
 
+    if bool(designs) == grid:
+        raise DesignError("name designs to measure, or --grid for those of the shipped tables")
+    unknown = [part for part in (lent or "").split() if part not in parts()]
+    if unknown:
+        raise DesignError(f"--parts: {nearest(unknown[0], parts())}")
+    points = {name: inputs.design(name) for name in designs} if designs else _grid(datapaths)
     library = liberty.read(liberty_files)
-    recipe = Recipe(liberty=liberty_files, dont_use=dont_use)
     wires = library.default_wire_load if wire_load is None else wire_load
-    wires = None if wires == NO_WIRES else wires
-    array = Array(rows=_SIDE, cols=_SIDE)
-    energy, area = writing.read(out)
-    if not energy:
-        energy, area = _borrowed(memory_from)
+    table = _Table(out, lent, library, Recipe(liberty=liberty_files, dont_use=dont_use),
+                   None if wires == NO_WIRES else wires, node, seed)  # fmt: skip
     report: list[dict[str, Any]] = []
-    for name in designs:
-        datapath = inputs.design(name).datapath
-        if not isinstance(datapath, IntegerDatapath):
-            raise DesignError(f"{datapath.name()} is a cost-only rule: it has no RTL to characterize")
-        if not replace and _known(datapath, array, area):
+    for name, design in points.items():
+        if not isinstance(design.datapath, IntegerDatapath):
+            raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL to characterize")
+        if not replace and table.knows(design):
             click.echo(f"{name}: already in {out}", err=True)
             continue
-        sets = tiles.of_networks(datapath, array, networks or _MEASURED, seed)
-        if not sets:
-            raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks or _MEASURED)}")
-        random = tiles.uniform(next(iter(sets.values())), datapath, seed)
-        found = characterization.characterize(
-            datapath, array, recipe, {**sets, characterization.UNIFORM: random}, wires, show_progress=not as_json
-        )
-        common = {
-            "node": node, "voltage_v": library.voltage_v, "status": "measured",
-            "basis": f"hwsim characterize: {library.name} {library.voltage_v:g} V {library.temperature_c:g} C; "
-            f"{recipe}; wire load {wires or NO_WIRES}; no clock tree; RTL {found.rtl_hash} ({_SIDE} x {_SIDE} PEs); "
-            f"tiles of {' '.join(sets)} (seed {seed}, {found.cycles} cycles)",
-        }  # fmt: skip
-        energy = writing.merge(
-            energy, [_energy_row(each, found, common) for each in found.events] + _scale(found, common), replace
-        )
-        area = writing.merge(area, [_area_row(each, common) for each in found.parts], replace)
-        writing.write(out, energy, area)
-        for each in found.events:
-            row = {"design": name, "component": each.component, "action": each.action, "pj": each.pj,
-                   "zero_delay_pj": each.zero_delay_pj, "by_stimulus": dict(each.by_stimulus)}  # fmt: skip
+        for row in table.measure(name, design, networks or _NETWORKS, replace, show_progress=not as_json):
             report.append(row)
             if not as_json:
                 output.print_line(
-                    f"{name}: {each.component} {each.action} {each.pj:.4g} pJ (zero delay {each.zero_delay_pj:.4g})"
+                    "{design}: {component} {action} {pj:.4g} pJ (zero delay {zero_delay_pj:.4g})".format(**row)
                 )
+    table.fit(points.values())
     if as_json:
         output.print_json({"out": str(out), "events": report})
 
 
-def _borrowed(name: str) -> tuple[list[EnergyRow], list[AreaRow]]:
-    table = load(name)
-    return (
-        [row for row in table.energy_rows if row.component in _BORROWED],
-        [row for row in table.area_rows if row.component in _BORROWED],
-    )
+def _grid(datapaths: Iterable[str]) -> dict[str, Design]:
+    """The shipped grid's points, by what tells them from the default."""
+    entries = parse_yaml((resources.files("hwsim.data") / "characterization.yaml").read_text(encoding="utf-8"))
+    found = dict.fromkeys(design for entry in entries for design in Space(entry).designs())
+    chosen = [design for design in found if not datapaths or design.datapath.name() in datapaths]
+    if not chosen:
+        raise DesignError(f"the grid has no points of datapath {', '.join(datapaths)}")
+    return {" ".join(_described(design)): design for design in chosen}
 
 
-def _known(datapath: IntegerDatapath, array: Any, area: list[AreaRow]) -> bool:
-    """Whether the table has the datapath's PE."""
-    pe = datapath.components(array)[0]
-    return any(
-        row.component == pe.name and all(pe.parameters.get(key) == value for key, value in row.parameters.items())
-        for row in area
-    )
+def _described(design: Design) -> Iterator[str]:
+    yield design.datapath.name()
+    for part in (design.datapath, design.array):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if value != field.default:
+                yield f"{field.name}={value}"
 
 
-def _energy_row(event: Any, found: Any, common: dict[str, Any]) -> EnergyRow:
-    parameters = next(part.parameters for part in found.parts if part.component == event.component)
-    known = {name: pj for name, pj in event.by_stimulus.items() if name != "uniform"}
-    spread = max(abs(pj - event.pj) for pj in known.values()) / event.pj * 100 if event.pj else 0.0
-    uniform = event.by_stimulus.get("uniform")
-    by_bits = event.component == "operand_register"
-    return EnergyRow(
-        node=common["node"], voltage_v=common["voltage_v"], component=event.component, action=event.action,
-        parameters={} if by_bits else parameters, e0_pj=0.0 if by_bits else event.pj,
-        coefficients={"register_bits": event.pj / float(parameters["register_bits"])} if by_bits else {},
-        source=f"{common['basis']}; with gate delays; zero delay {event.zero_delay_pj:.4g} pJ"
-        + (f"; uniform random tiles {uniform:.4g} pJ" if uniform is not None else ""),
-        status=common["status"], error_pct=round(spread, 1),
-    )  # fmt: skip
+def _measured_array(design: Design) -> Array:
+    """What stands for a design's array: one column, and as many rows as its figures depend on."""
+    if design.array.weight_stationary:
+        return dataclasses.replace(design.array, cols=1, accumulator_rows=_ACCUMULATOR_ROWS)
+    return _ARRAY
 
 
-def _scale(found: Any, common: dict[str, Any]) -> list[EnergyRow]:
-    """The scale stage works in every step, not when it is used: its energy is in ``accumulate``."""
-    part = next(part for part in found.parts if part.component.endswith(".pe"))
-    return [
-        EnergyRow(
-            node=common["node"], voltage_v=common["voltage_v"], component=part.component, action="scale",
-            parameters=part.parameters, e0_pj=0.0, coefficients={},
-            source=f"{common['basis']}; in accumulate: the stage's inputs change with every step",
-            status=common["status"], error_pct=None,
+class _Table:
+    """A technology folder that grows point by point."""
+
+    def __init__(
+        self, out: Path, lent: str | None, library: "Library", recipe: "Recipe", wires: str | None, node: str, seed: int
+    ) -> None:
+        self.out, self.library, self.recipe, self.wires, self.node, self.seed = out, library, recipe, wires, node, seed
+        self.energy, self.area = writing.read(out)
+        self.parts = lent or read_conditions(out / CONDITIONS, f"{out}/{CONDITIONS}").get("parts", _PARTS)
+        self.lent = {row.component for part in self.parts.split() for row in shared_rows(part, str(out))[1]}
+
+    def knows(self, design: Design) -> bool:
+        """Whether the table has measured every part of the design."""
+        return all(
+            any(row.component == part.name and row.exact and row.holds(part.parameters) for row in self.area)
+            for part in design.datapath.components(_measured_array(design))
+            if part.name not in self.lent
         )
-    ]  # fmt: skip
+
+    def measure(
+        self, name: str, design: Design, networks: Iterable[str], replace: bool, show_progress: bool
+    ) -> list[dict[str, Any]]:
+        """Adds a design's rows and writes; what it found, one entry per event."""
+        from rtl import characterization, measured_rows, tiles
+
+        datapath, array = design.datapath, _measured_array(design)
+        assert isinstance(datapath, IntegerDatapath)
+        sets = tiles.of_networks(datapath, array, list(networks), self.seed)
+        if not sets:
+            raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks)}")
+        random = tiles.uniform(next(iter(sets.values())), datapath, self.seed)
+        found = characterization.characterize(
+            datapath, array, self.recipe, {**sets, characterization.UNIFORM: random}, self.wires,
+            show_progress=show_progress,
+        )  # fmt: skip
+        origin = measured_rows.Provenance(
+            node=self.node,
+            voltage_v=self.library.voltage_v,
+            text=f"hwsim characterize: {array.rows} x {array.cols} PEs, RTL {found.rtl_hash}, "
+            f"tiles of {' '.join(sets)} (seed {self.seed}, {found.cycles} cycles)",
+        )
+        self.energy = writing.merge(self.energy, measured_rows.energy_rows(found, origin), replace)
+        self.area = writing.merge(self.area, measured_rows.area_rows(found, origin), replace)
+        self._write()
+        return [
+            {"design": name, "component": each.component, "action": each.action, "pj": each.pj,
+             "zero_delay_pj": each.zero_delay_pj, "by_stimulus": dict(each.by_stimulus)}
+            for each in found.events
+        ]  # fmt: skip
+
+    def fit(self, designs: Iterable[Design]) -> None:
+        """Makes the rows between measured points anew, for the parts of ``designs``."""
+        parts = [part for design in designs for part in design.datapath.components(_measured_array(design))]
+        terms = {part.name: part.terms or _numbers(part) for part in parts}
+        energy = [row for row in self.energy if row.exact or row.component not in terms]
+        area = [row for row in self.area if row.exact or row.component not in terms]
+        self.energy = energy + fitting.energies(energy, terms)
+        self.area = area + fitting.areas(area, terms)
+        self._write()
+
+    def _write(self) -> None:
+        writing.write(self.out, self.energy, self.area, self._conditions())
+
+    def _conditions(self) -> dict[str, str]:
+        """What all figures of the table suppose."""
+        library = self.library
+        return {
+            "library": f"{library.name}, {library.voltage_v:g} V, {library.temperature_c:g} C",
+            "synthesis": str(self.recipe),
+            "glitches": "included: gates have the library's delays; energies without any delays stand beside",
+            "clock": "clock pins of flip-flops and their nets' charge; no clock tree; requantizers and stationary "
+            "weights as if clock-gated",
+            "parts": self.parts,
+            "wires": f"wire-load model {self.wires} of the library" if self.wires else "none: pin capacitances only",
+        }
 
 
-def _area_row(part: Any, common: dict[str, Any]) -> AreaRow:
-    by_bits = part.component == "operand_register"
-    bits = float(part.parameters["register_bits"]) if by_bits else 1.0
-    return AreaRow(
-        node=common["node"], voltage_v=common["voltage_v"], component=part.component,
-        parameters={} if by_bits else part.parameters, area_um2=0.0 if by_bits else part.area_um2,
-        coefficients={"register_bits": part.area_um2 / bits} if by_bits else {},
-        leakage_uw=0.0 if by_bits else part.leakage_uw,
-        leakage_uw_per_um2=part.leakage_uw / part.area_um2 if by_bits else 0.0, critical_path_ns=part.critical_path_ns,
-        source=f"{common['basis']}; cell area without routing; set-up time not in the path", status=common["status"],
-        error_pct=None,
-    )  # fmt: skip
+def _numbers(part: Component) -> tuple[str, ...]:
+    """The parameters that are numbers."""
+    return tuple(name for name, value in part.parameters.items() if not isinstance(value, str))

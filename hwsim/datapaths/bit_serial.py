@@ -9,9 +9,11 @@ import numpy as np
 from hwsim import schema, terms
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError
-from hwsim.integer import SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import PE_TERMS, SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
 from hwsim.kernels import weight_stationary
+
+_TERMS = ("shifted_bits", "selected_bits", "serial_scale_bits", "serial_sum_bits")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,9 +155,13 @@ class BitSerial(IntegerDatapath):
 
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
-        encoder = {"lanes": self.lanes, "weight_bits": self.weight_bits}
+        encoder: dict[str, float | str] = {
+            "dataflow": array.dataflow, "scheme": self.scheme, "skip": self.skip, "lanes": self.lanes,
+            "weight_bits": self.weight_bits,
+        }  # fmt: skip
+        encoders = array.cols * (array.rows if array.weight_stationary else 1)
         return (
-            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters(array)),
-            Component("bit_serial.encoder", array.cols * (array.rows if array.weight_stationary else 1), encoder),
+            Component("bit_serial.pe", array.rows * array.cols, self.pe_parameters(array), terms=(*PE_TERMS, *_TERMS)),
+            Component("bit_serial.encoder", encoders, encoder, terms=("lanes*weight_bits", "lanes", "weight_bits")),
             *super().components(array),
         )

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 import numpy as np
 
 from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
-from hwsim.integer import SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import PE_TERMS, SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import mac as kernels
 from hwsim.kernels import weight_stationary
 
@@ -44,6 +44,6 @@ class Mac(IntegerDatapath):
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
         return (
-            Component("mac.pe", array.rows * array.cols, self.pe_parameters(array)),
+            Component("mac.pe", array.rows * array.cols, self.pe_parameters(array), terms=PE_TERMS),
             *super().components(array),
         )

@@ -85,15 +85,18 @@ class Power:
         return sums.sort_values("total_pj", ascending=False, kind="stable").reset_index()
 
 
-def compute(netlist: Netlist, activity: Activity, wire_load: WireLoad | None = None) -> Power:
+def compute(
+    netlist: Netlist, activity: Activity, wire_load: WireLoad | None = None, delays: Timing | None = None
+) -> Power:
     """The power of a netlist under an activity, its wires by a wire-load model or (None) without capacitance.
 
-    PowerError if a cell has no internal-power tables.
+    ``delays``: what `timing.analyse` says of them, if it is known already. PowerError if a cell has no
+    internal-power tables.
     """
     for cell in netlist.cells:
         if cell.inputs and cell.outputs and not any(pin.internal_power for pin in cell.pins.values()):
             raise PowerError(f"cell {cell.name!r} of {cell.library} has no internal_power tables")
-    delays = timing.analyse(netlist, wire_load)
+    delays = delays or timing.analyse(netlist, wire_load)
     count = netlist.cell_of.size
     switching, internal, leakage = np.zeros(count), np.zeros(count), np.zeros(count)
     for number in range(len(netlist.cells)):

@@ -1,5 +1,6 @@
 """A netlist as a list of selections, which `hwsim.kernels.netlist_evaluation` runs."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ class Program:
     clock: int
 
 
+@functools.lru_cache(maxsize=4)
 def compile_netlist(netlist: Netlist) -> Program:
     """The program of a netlist; PowerError unless all flip-flops take the rising edge of one input that is no data."""
     clock = _clock(netlist)

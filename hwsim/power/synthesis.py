@@ -24,8 +24,8 @@ from hwsim.errors import MissingExtraError, PowerError
 from hwsim.files import write_atomically
 from hwsim.progress import track
 
-_ABC = "strash;dc2;&get,-n;&nf,{D};&put"
-"""ABC without the sweeping of its own script, which does not end on wide multipliers."""
+_ABC = "strash;dc2;&get,-n;&nf,{D};&put;buffer,-c;topo;upsize,{D};dnsize,{D}"
+"""Yosys's script for ABC without sweeping and retiming: sweeping does not end on wide multipliers."""
 RECIPE = f"synth -noabc; setundef -zero; dfflibmap; abc -script +{_ABC}; opt_clean -purge by module, then flatten"
 """What every netlist went through; Yosys's defaults otherwise."""
 

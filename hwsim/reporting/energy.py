@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 import hwsim
+from hwsim import technology
 from hwsim.errors import HwsimError, nearest
 from hwsim.files import write_atomically
 from hwsim.result import Result
@@ -24,19 +25,24 @@ KEYS = ["category", "component", "action"]
 def energy_frame(result: Result, by_layer: bool = False) -> pd.DataFrame:
     """One row per component and action (and layer): count, picojoules per action, total, percent, source.
 
-    ``pj_per_action`` is the mean over the layers, whose events differ in their features.
+    ``pj_per_action`` is the mean over the layers, whose events differ in their features; ``zero_delay_pj`` the
+    total without glitches, where its source tells them apart.
     """
     events = result.events()
     events.loc[events["category"] == "leakage", "source"] = LEAKAGE_SOURCE
     keys = ["layer", *KEYS] if by_layer else KEYS
     grouped = events.groupby(keys, sort=False, as_index=False)
     frame = grouped.agg(
-        count=("count", "sum"), total_pj=("energy_pj", "sum"), status=("status", "first"), source=("source", "first")
+        count=("count", "sum"),
+        total_pj=("energy_pj", "sum"),
+        zero_delay_pj=("zero_delay_pj", "sum"),
+        status=("status", "first"),
+        source=("source", "first"),
     )
     frame = frame[frame["count"] > 0]
     frame["pj_per_action"] = frame["total_pj"] / frame["count"]
     frame["percent"] = 100 * frame["total_pj"] / frame["total_pj"].sum()
-    order = [*keys, "count", "pj_per_action", "total_pj", "percent", "status", "source"]
+    order = [*keys, "count", "pj_per_action", "total_pj", "zero_delay_pj", "percent", "status", "source"]
     return frame.sort_values("total_pj", ascending=False, kind="stable")[order].reset_index(drop=True)
 
 
@@ -54,7 +60,9 @@ def energy_plain(results: Iterable[Result]) -> dict[str, Any]:
                 "design_hash": result.design.hash,
                 "technology": result.design.technology,
                 "verified": result.verified,
+                "conditions": technology.load(result.design.technology).conditions,
                 "total_pj": result.energy_pj,
+                "zero_delay_pj": result.zero_delay_pj,
                 "components": energy_frame(result).to_dict("records"),
                 "layers": energy_frame(result, by_layer=True).drop(columns=["source"]).to_dict("records"),
                 "assumptions": result.assumptions(),

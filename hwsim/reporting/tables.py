@@ -112,15 +112,16 @@ def layers(result: Result) -> Table:
 
 def energy(result: Result) -> Table:
     """Where the energy goes, largest first: component, action, count, pJ per action, total, share."""
-    heads = ("Component", "Action", "Count", "pJ/action", "Total", "Share", "Status", "Source")
+    heads = ("Component", "Action", "Count", "pJ/action", "Total", "At zero delay", "Share", "Status", "Source")
     rows = [
         (
             row["component"].replace("_", " "), row["action"], f"{row['count']:,}", f"{row['pj_per_action']:.4g}",
-            metrics.show("energy_pj", row["total_pj"]), f"{row['percent']:.1f}%", row["status"], row["source"],
+            metrics.show("energy_pj", row["total_pj"]), metrics.show("energy_pj", row["zero_delay_pj"]),
+            f"{row['percent']:.1f}%", row["status"], row["source"],
         )
         for row in energy_frame(result).to_dict("records")
     ]  # fmt: skip
-    return Table(heads, rows, frozenset({2, 3, 4, 5}))
+    return Table(heads, rows, frozenset({2, 3, 4, 5, 6}))
 
 
 def sources(results: Sequence[Result]) -> Table:

@@ -9,33 +9,73 @@ from typing import IO, Literal
 from hwsim.errors import TechnologyError
 
 Status = Literal["measured", "published", "scaled", "assumed"]
+CONDITIONS = "conditions.yaml"
+"""The file of a technology that says what all its figures suppose."""
 STATUSES: tuple[Status, ...] = ("measured", "published", "scaled", "assumed")
 Parameters = Mapping[str, float | str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Values of a parameter for which a row holds, both ends included."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:g}..{self.high:g}"
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
     """What energy and area rows have in common.
 
-    ``coefficients`` multiply component parameters or event features of the same name.
+    ``coefficients`` multiply component parameters or event features of the same name, or products of them
+    (``lanes*weight_bits``). A row holds for equal ``parameters``, or for those within a `Range`.
     """
 
     node: str
     voltage_v: float | None
     component: str
-    parameters: Parameters
+    parameters: Mapping[str, float | str | Range]
     coefficients: Mapping[str, float]
     source: str
     status: Status
     error_pct: float | None
 
+    def holds(self, parameters: Parameters) -> bool:
+        """Whether the row is about a part with these parameters."""
+        return all(
+            parameters.get(key) in value if isinstance(value, Range) else parameters.get(key) == value
+            for key, value in self.parameters.items()
+        )
+
+    def number(self, name: str) -> float:
+        """A parameter's value; TechnologyError unless it is a number."""
+        value = self.parameters[name]
+        if not isinstance(value, int | float):
+            raise TechnologyError(f"row of {self.component}: {name}={value} is not a number")
+        return float(value)
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is about one configuration, not a range."""
+        return not any(isinstance(value, Range) for value in self.parameters.values())
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnergyRow(Row):
-    """Energy of one action: ``e0_pj + sum(coefficient * value)`` picojoules."""
+    """Energy of one action: ``e0_pj + sum(coefficient * value)`` picojoules.
+
+    ``zero_delay_fraction`` of it is left if gates had no delays and so no glitches; None where nobody told.
+    """
 
     action: str
     e0_pj: float
+    zero_delay_fraction: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +94,12 @@ class AreaRow(Row):
 def read_energy(file: IO[str], name: str) -> list[EnergyRow]:
     """The rows of an energy table; TechnologyError naming file, line and column."""
     return [
-        EnergyRow(**_common(line), action=line.text("action"), e0_pj=line.number("e0_pj"))
+        EnergyRow(
+            **_common(line),
+            action=line.text("action"),
+            e0_pj=line.number("e0_pj"),
+            zero_delay_fraction=line.optional("zero_delay_fraction"),
+        )
         for line in _lines(file, name, EnergyRow)
     ]
 
@@ -95,21 +140,27 @@ class _Line:
             raise TechnologyError(f"{self.where}: {column} {self.values[column]!r} is not a finite number")
         return value
 
-    def pairs(self, column: str) -> dict[str, float | str]:
-        result: dict[str, float | str] = {}
+    def pairs(self, column: str) -> dict[str, float | str | Range]:
+        result: dict[str, float | str | Range] = {}
         for pair in self.values[column].split():
             key, separator, value = pair.partition("=")
             if not separator or not key or not value:
                 raise TechnologyError(f"{self.where}: {column} {pair!r} is not key=value")
-            try:
-                result[key] = float(value)
-            except ValueError:
-                result[key] = value
+            result[key] = _value(value)
         return result
 
 
+def _value(text: str) -> float | str | Range:
+    """A number, a range of them, or a word."""
+    try:
+        low, separator, high = text.partition("..")
+        return Range(float(low), float(high)) if separator else float(text)
+    except ValueError:
+        return text
+
+
 def _lines(file: IO[str], name: str, cls: type[Row]) -> list[_Line]:
-    reader = csv.DictReader(file)
+    reader = csv.DictReader(file, restval="")
     expected = {field.name for field in dataclasses.fields(cls)}
     if set(reader.fieldnames or ()) != expected:
         raise TechnologyError(f"{name}: columns are {reader.fieldnames}, expected {sorted(expected)}")
@@ -122,8 +173,8 @@ def _common(line: _Line) -> dict:
         raise TechnologyError(f"{line.where}: status {status!r} is not one of {', '.join(STATUSES)}")
     coefficients = line.pairs("coefficients")
     for key, value in coefficients.items():
-        if isinstance(value, str):
-            raise TechnologyError(f"{line.where}: coefficient {key}={value!r} is not a number")
+        if not isinstance(value, float):
+            raise TechnologyError(f"{line.where}: coefficient {key}={str(value)!r} is not a number")
     return {
         "node": line.values["node"],
         "voltage_v": line.optional("voltage_v"),

@@ -9,8 +9,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
+
 from hwsim.errors import TechnologyError, nearest
-from hwsim.technology.rows import AreaRow, EnergyRow, Parameters, Row, read_area, read_energy
+from hwsim.files import parse_yaml
+from hwsim.technology.rows import CONDITIONS, AreaRow, EnergyRow, Parameters, Row, read_area, read_energy
 
 R = TypeVar("R", bound=Row)
 
@@ -39,10 +42,17 @@ class Area:
 
 
 class Technology:
-    """The rows of one folder of tables."""
+    """The rows of one folder of tables; ``conditions`` say what all suppose (library, glitches, clock, wires)."""
 
-    def __init__(self, name: str, energy_rows: Sequence[EnergyRow], area_rows: Sequence[AreaRow]) -> None:
+    def __init__(
+        self,
+        name: str,
+        energy_rows: Sequence[EnergyRow],
+        area_rows: Sequence[AreaRow],
+        conditions: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self.conditions = dict(conditions or {})
         self.energy_rows = tuple(energy_rows)
         self.area_rows = tuple(area_rows)
         self._energy_index: dict[tuple[str, str], list[EnergyRow]] = {}
@@ -69,9 +79,9 @@ class Technology:
         return Area(area_um2, row.leakage_uw + row.leakage_uw_per_um2 * area_um2, row.critical_path_ns, row)
 
     def _match(self, rows: Sequence[R], what: str, parameters: Parameters) -> R:
-        for row in rows:
-            if all(parameters.get(key) == value for key, value in row.parameters.items()):
-                return row
+        fitting = [row for row in rows if row.holds(parameters)]
+        if fitting:
+            return max(fitting, key=lambda row: row.exact)
         given = " ".join(f"{key}={value}" for key, value in parameters.items())
         component = what.split()[0]
         if component == "dram":
@@ -88,10 +98,7 @@ class Technology:
 
         TechnologyError outside the table's range: nothing is extrapolated.
         """
-        points = {
-            (float(row.parameters["size_bytes"]), float(row.parameters["word_bits"])): row
-            for row in self._area_index.get("sram", [])
-        }
+        points = {(row.number("size_bytes"), row.number("word_bits")): row for row in self._area_index.get("sram", [])}
         reads, writes = self._sram_energy("read"), self._sram_energy("write")
 
         def at(value: Callable[[tuple[float, float]], float]) -> float:
@@ -107,7 +114,7 @@ class Technology:
 
     def _sram_energy(self, action: str) -> dict[tuple[float, float], float]:
         return {
-            (float(row.parameters["size_bytes"]), float(row.parameters["word_bits"])): row.e0_pj
+            (row.number("size_bytes"), row.number("word_bits")): row.e0_pj
             for row in self._energy_index.get(("sram", action), [])
         }
 
@@ -125,14 +132,20 @@ class SramFigures:
 
 def _apply(row: Row, parameters: Parameters, features: Sequence[str], where: str) -> tuple[float, dict[str, float]]:
     """Sum of the coefficients of known parameters, and the coefficients left for features."""
-    fixed, left = 0.0, {}
-    for name, coefficient in row.coefficients.items():
-        if name in features:
-            left[name] = coefficient
-        elif name in parameters:
-            fixed += coefficient * float(parameters[name])
+    fixed, left = 0.0, dict[str, float]()
+    for product, coefficient in row.coefficients.items():
+        names = product.split("*")
+        unknown = [name for name in names if name not in features and name not in parameters]
+        if unknown:
+            raise TechnologyError(f"{where}: coefficient {unknown[0]!r} is neither a feature nor a parameter")
+        chosen = [name for name in names if name in features]
+        if len(chosen) > 1:
+            raise TechnologyError(f"{where}: coefficient {product!r} is a product of two features")
+        value = coefficient * math.prod(float(parameters[name]) for name in names if name not in features)
+        if chosen:
+            left[chosen[0]] = left.get(chosen[0], 0.0) + value
         else:
-            raise TechnologyError(f"{where}: coefficient {name!r} is neither a feature nor a parameter")
+            fixed += value
     return fixed, left
 
 
@@ -181,8 +194,43 @@ def load(name: str) -> Technology:
         folder = resources.files("hwsim.data") / "technology" / name
     else:
         raise TechnologyError(f"unknown technology {name!r}; {nearest(name, available())}")
+    conditions = read_conditions(folder / CONDITIONS, f"{name}/{CONDITIONS}")
+    energy, area = _rows(folder, name)
+    for part in conditions.pop("parts", "").split():
+        more = shared_rows(part, name)
+        energy, area = [*energy, *more[0]], [*area, *more[1]]
+    return Technology(name, energy, area, conditions)
+
+
+def parts() -> list[str]:
+    """Names of the tables of memories and other parts that technologies share."""
+    return sorted(entry.name for entry in (resources.files("hwsim.data") / "parts").iterdir() if entry.is_dir())
+
+
+def shared_rows(part: str, name: str) -> tuple[list[EnergyRow], list[AreaRow]]:
+    """Energy and area rows of a table of `parts`, for the technology ``name``."""
+    if part not in parts():
+        raise TechnologyError(f"{name}/{CONDITIONS}: unknown parts {part!r}; {nearest(part, parts())}")
+    return _rows(resources.files("hwsim.data") / "parts" / part, part)
+
+
+def _rows(folder: Traversable, name: str) -> tuple[list[EnergyRow], list[AreaRow]]:
+    """The two tables of a folder."""
     with (folder / "energy.csv").open(encoding="utf-8") as file:
         energy = read_energy(file, f"{name}/energy.csv")
     with (folder / "area.csv").open(encoding="utf-8") as file:
         area = read_area(file, f"{name}/area.csv")
-    return Technology(name, energy, area)
+    return energy, area
+
+
+def read_conditions(file: Traversable, name: str) -> dict[str, str]:
+    """Sentences by keyword; none if there is no such file."""
+    if not file.is_file():
+        return {}
+    try:
+        data = parse_yaml(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise TechnologyError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict) or not all(isinstance(text, str) for pair in data.items() for text in pair):
+        raise TechnologyError(f"{name}: expected text by keyword, got {data!r}")
+    return data

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
+
 from hwsim.files import write_atomically
-from hwsim.technology.rows import AreaRow, EnergyRow, Row, read_area, read_energy
+from hwsim.technology.rows import CONDITIONS, AreaRow, EnergyRow, Row, read_area, read_energy
 
 R = TypeVar("R", bound=Row)
 _ENERGY = ("node", "voltage_v", "component", "action", "parameters", "e0_pj", "coefficients", "source", "status",
-           "error_pct")  # fmt: skip
+           "error_pct", "zero_delay_fraction")  # fmt: skip
 _AREA = ("node", "voltage_v", "component", "parameters", "area_um2", "coefficients", "leakage_uw", "leakage_uw_per_um2",
          "critical_path_ns", "source", "status", "error_pct")  # fmt: skip
 
@@ -29,8 +31,9 @@ def read(folder: Path) -> tuple[list[EnergyRow], list[AreaRow]]:
     return energy, area
 
 
-def write(folder: Path, energy: Sequence[EnergyRow], area: Sequence[AreaRow]) -> None:
-    """Writes both tables of a folder."""
+def write(folder: Path, energy: Sequence[EnergyRow], area: Sequence[AreaRow], conditions: Mapping[str, str]) -> None:
+    """Writes both tables of a folder, and what all their figures suppose."""
+    write_atomically(folder / CONDITIONS, yaml.safe_dump(dict(conditions), sort_keys=False, width=110).encode())
     write_atomically(folder / "energy.csv", _text(_ENERGY, energy))
     write_atomically(folder / "area.csv", _text(_AREA, area))
 
@@ -45,7 +48,7 @@ def merge(old: Sequence[R], new: Sequence[R], replace: bool) -> list[R]:
 
 
 def _key(row: Row) -> tuple:
-    return row.component, getattr(row, "action", ""), tuple(sorted((k, str(v)) for k, v in row.parameters.items()))
+    return row.component, getattr(row, "action", ""), tuple(sorted((k, _cell(v)) for k, v in row.parameters.items()))
 
 
 def _text(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
