@@ -26,10 +26,8 @@ def empty(tmp_path, monkeypatch):
 
 
 def same(first, second):
-    return all(
-        np.array_equal(getattr(first, field.name), getattr(second, field.name))
-        for field in dataclasses.fields(Measured)
-    )
+    names = [field.name for field in dataclasses.fields(Measured)]
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
 def count_stats(monkeypatch):

@@ -30,7 +30,7 @@ from hwsim.points import Points
 from hwsim.result import CATEGORIES
 from tests import naive_costs
 
-ENERGY = "node,voltage_v,component,action,parameters,e0_pj,coefficients,source,status,error_pct\n"
+ENERGY = "node,voltage_v,component,action,parameters,e0_pj,coefficients,source,status,error_pct,zero_delay_fraction\n"
 AREA = (
     "node,voltage_v,component,parameters,area_um2,coefficients,leakage_uw,leakage_uw_per_um2,critical_path_ns,source,"
     "status,error_pct\n"
@@ -49,11 +49,11 @@ def technology(tmp_path_factory):
         for kind in kinds for event in kind.EVENTS
     } | {("vector_unit", "element", "")}  # fmt: skip
     for i, (component, action, features) in enumerate(sorted(actions)):
-        energy.append(f"45,,{component},{action},,{0.1 + 0.07 * i:.3f},{features},test,assumed,")
+        energy.append(f"45,,{component},{action},,{0.1 + 0.07 * i:.3f},{features},test,assumed,,")
     for i, (component, _) in enumerate(sorted(components)):
         area.append(f"45,,{component},,{10 + 3 * i},,{0.01 + 0.001 * i:.3f},,,test,assumed,")
     energy += [
-        f"45,,dram,{action},type={kind},{pj},,test,assumed,"
+        f"45,,dram,{action},type={kind},{pj},,test,assumed,,"
         for kind, figures in (("LPDDR4", (8, 9)), ("DDR3", (20, 21)))
         for action, pj in zip(("read", "write"), figures, strict=True)
     ]
@@ -61,7 +61,7 @@ def technology(tmp_path_factory):
         for word in (8, 1024):
             parameters = f"size_bytes={size} word_bits={word}"
             energy += [
-                f"45,,sram,{action},{parameters},{word * size**0.5 / 1e4 * more:.6f},,test,assumed,"
+                f"45,,sram,{action},{parameters},{word * size**0.5 / 1e4 * more:.6f},,test,assumed,,"
                 for action, more in (("read", 1), ("write", 1.2))
             ]
             area.append(f"45,,sram,{parameters},{size * 8.0},,{size / 100},,,test,assumed,")
