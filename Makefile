@@ -10,7 +10,7 @@ EXTRAS := torch,rtl,notebook,dev
 help:
 	@echo "make explore    sweep the digits networks over both datapaths; writes out/report.html"
 	@echo "make test       every test, the RTL benches' fixed part included"
-	@echo "make sim        RTL against simulator, all configurations (WAVES=1 DESIGN=name for a waveform)"
+	@echo "make sim        RTL against simulator, all configurations (DESIGN=name: one, or a datapath; WAVES=1: waveforms)"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      benchmarks; writes out/bench.json"
 	@echo "make notebooks  execute the notebooks"

@@ -9,7 +9,7 @@ from rtl import layers
 from rtl.harness import Job
 from rtl.stimuli import stimuli
 from sims import catalogue, runner
-from sims.catalogue import Configuration
+from sims.configuration import Configuration
 
 IMAGES = 32
 

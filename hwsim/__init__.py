@@ -1,9 +1,17 @@
 """hwsim: simulator, matching RTL and energy for low-bit neural network hardware."""
 
 from hwsim import workloads
+from hwsim.crossbar.chips import chips
+from hwsim.crossbar.parameters import Adc, Device, SenseAmplifier, Wires
 from hwsim.datapath import Array, Datapath, Rule
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.fp_mac import FpMac
+from hwsim.datapaths.lmul import LMul
+from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
+from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
 from hwsim.exploration import pareto, sweep
@@ -22,7 +30,8 @@ from hwsim.workload import Workload
 __version__ = "0.1.0"
 
 __all__ = [
-    "Array", "BitSerial", "Datapath", "Design", "Dram", "HwsimError", "Mac", "Network", "Node", "Override",
-    "QTensor", "Result", "Rule", "Space", "Sram", "Workload", "lower", "pareto", "quantize", "report", "run",
+    "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "FpMac", "HwsimError", "LMul", "Lut",
+    "LutBuckets", "LutProducts", "Mac", "Network", "Node", "Override", "QTensor", "Result", "Rram", "Rule",
+    "SenseAmplifier", "Space", "Sram", "Wires", "Workload", "chips", "lower", "pareto", "quantize", "report", "run",
     "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

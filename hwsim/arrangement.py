@@ -11,8 +11,9 @@ from hwsim.engines import ArrayCosts, Engine
 from hwsim.errors import DesignError, HwsimError
 from hwsim.kernels import array_cost, cost, tiles
 from hwsim.measurement import Measured, Place, Weights, check_support, measure
+from hwsim.repetition import Repetition
 from hwsim.result import Part
-from hwsim.workload import HostLayer, MatmulLayer, Workload
+from hwsim.workload import HostLayer, MatmulLayer, OneBit, Workload
 
 Beat = tuple[int, int]
 NO_BEAT: Beat = (0, 0)
@@ -28,6 +29,7 @@ class Unit:
     costs: ArrayCosts
     row: int
     peak_macs: float
+    repetition: Repetition | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Arrangement:
     """What points of equal datapath, array, overrides and technology share.
 
     Attributes:
-        rows, pe_pj: int64[U, 15] and float64[U, 2] of `hwsim.kernels.cost`.
+        rows, pe_pj: int64[U, 16] and float64[U, 2] of `hwsim.kernels.cost`.
         order: int64[layers]: the row of each layer of the workload; host operators follow the units.
         beat, beats: width of a step of the default array; of all.
         area_um2, leakage_uw: of its arrays.
@@ -58,6 +60,20 @@ class Arrangement:
     layer_error: HwsimError | None = None
     units: tuple[Unit, ...] = ()
 
+    @property
+    def merging(self) -> bool:
+        """Whether the host merges what any layer makes."""
+        return any(merged(unit.layer, unit.engine.datapath) for unit in self.units)
+
+    def check_clock(self, clock_mhz: float) -> HwsimError | None:
+        """Why a datapath that a layer runs on cannot have this clock."""
+        try:
+            for datapath in {unit.engine.datapath for unit in self.units}:
+                datapath.check_clock(clock_mhz)
+        except HwsimError as error:
+            return error
+        return None
+
 
 def impossible(
     area_error: HwsimError | None = None, layer_error: HwsimError | None = None, beat: int = 0
@@ -70,11 +86,15 @@ def impossible(
 
 
 def needs(workload: Workload, design: Design) -> Iterable[tuple[Weights, Place]]:
-    """The weights that must be measured for `arrange`, and on which array."""
+    """The weights that must be measured for `arrange`, and on which array; those of layers that cannot run there not."""
     for layer in workload.layers:
         if isinstance(layer, MatmulLayer):
             here = design.layer(layer.name)
-            for w in here.datapath.stored(layer).weights:
+            try:
+                stored = here.datapath.stored(layer)
+            except HwsimError:
+                return
+            for w in stored.weights:
                 yield w, (here.datapath, here.array)
 
 
@@ -85,27 +105,8 @@ def arrange(
     beat_of: Callable[[Datapath, Array], int],
 ) -> Arrangement:
     """``workload`` on the arrays of ``design``; ``beat_of`` numbers the widths of a step."""
-    places = {(design.datapath, design.array): None}
-    known: dict[tuple, int] = {}
-    chosen: list[tuple[MatmulLayer, Design]] = []
-    order, hosts = [], 0
-    for layer in workload.layers:
-        if isinstance(layer, HostLayer):
-            order.append(-1 - hosts)
-            hosts += 1
-            continue
-        here = design.layer(layer.name)
-        places[here.datapath, here.array] = None
-        stored = here.datapath.stored(layer)
-        key = (here.datapath, here.array, *_cost_fields(stored))
-        if key not in known:
-            known[key] = len(chosen)
-            chosen.append((stored, here))
-        order.append(known[key])
-    engines = {place: engine_of(*place) for place in places}
-    ordered = [engines[place] for place in sorted(places, key=repr)]
-    area_error = next((engine.area_error for engine in ordered if engine.area_error), None)
-    parts = tuple(part for engine in ordered for part in engine.parts)
+    engines, parts = _engines(workload, design, engine_of)
+    area_error = next((engine.area_error for engine in engines.values() if engine.area_error), None)
     if area_error:
         return impossible(area_error=area_error)
     try:
@@ -113,6 +114,7 @@ def arrange(
     except HwsimError as error:
         return impossible(area_error=error)
     try:
+        chosen, order = _distinct(workload, design)
         for stored, here in chosen:
             check_support(stored, here)
             lacking = engines[here.datapath, here.array].energy_error
@@ -136,11 +138,45 @@ def arrange(
     )  # fmt: skip
 
 
+def _engines(
+    workload: Workload, design: Design, engine_of: Callable[[Datapath, Array], Engine]
+) -> tuple[dict[Place, Engine], tuple[Part, ...]]:
+    """The arrays that layers run on, and the parts of them all: an array that keeps its weights is one layer's."""
+    arrays = {(design.datapath, design.array, "")} if not design.datapath.resident else set()
+    for layer in workload.layers:
+        if isinstance(layer, MatmulLayer):
+            here = design.layer(layer.name)
+            arrays.add((here.datapath, here.array, layer.name if here.datapath.resident else ""))
+    ordered = [engine_of(datapath, array) for datapath, array, _ in sorted(arrays, key=repr)]
+    engines = {(engine.datapath, engine.array): engine for engine in ordered}
+    return engines, tuple(part for engine in ordered for part in engine.parts)
+
+
+def _distinct(workload: Workload, design: Design) -> tuple[list[tuple[MatmulLayer, Design]], list[int]]:
+    """Matmul layers that differ, as they are stored, with their arrays; and which one each layer is, hosts from -1."""
+    known: dict[tuple, int] = {}
+    chosen: list[tuple[MatmulLayer, Design]] = []
+    order, hosts = [], 0
+    for layer in workload.layers:
+        if isinstance(layer, HostLayer):
+            hosts += 1
+            order.append(-hosts)
+            continue
+        here = design.layer(layer.name)
+        stored = here.datapath.stored(layer)
+        key = (here.datapath, here.array, *_cost_fields(stored))
+        if key not in known:
+            known[key] = len(chosen)
+            chosen.append((stored, here))
+        order.append(known[key])
+    return chosen, order
+
+
 def _cost_fields(layer: MatmulLayer) -> tuple:
     """Everything that costs of a layer depend on, its array aside."""
     return (
         layer.m, layer.n, layer.k, layer.input_elements, layer.activation_bits, layer.output_bits, layer.activation,
-        layer.sum_shift, layer.repeat, layer.together, *(w.hash for w in layer.weights),
+        layer.sum_shift, layer.one_bit, layer.repeat, layer.together, *(w.hash for w in layer.weights),
     )  # fmt: skip
 
 
@@ -154,8 +190,15 @@ def _units(chosen: list[tuple[MatmulLayer, Design]], engines: dict[Place, Engine
             continue
         costs, measured = _array_costs(engine, layers)
         for row, i in enumerate(here):
-            units[i] = Unit(layers[row], engine, costs, row, measured[row].peak_macs)
+            units[i] = Unit(layers[row], engine, costs, row, measured[row].peak_macs, _repetition(layers[row], engine))
     return [units[i] for i in range(len(chosen))]
+
+
+def _repetition(layer: MatmulLayer, engine: Engine) -> Repetition | None:
+    """What repeats in the weights of ``layer``: the mean of its matrices, which are of one size."""
+    found = [measure(w, engine.datapath, engine.array).repetition for w in layer.weights]
+    each = [dataclasses.astuple(one) for one in found if one is not None]
+    return Repetition(*np.mean(each, axis=0).tolist()) if each else None
 
 
 def _array_costs(engine: Engine, layers: list[MatmulLayer]) -> tuple[ArrayCosts, list[Measured]]:
@@ -183,8 +226,14 @@ def _row(unit: Unit, beat_of: Callable[[Datapath, Array], int]) -> list[int]:
     return [
         layer.m, layer.n, layer.k, engine.array.tile_rows, engine.array.cols, steps, input_bits(layer),
         known.storage_bits, layer.m * layer.n * layer.output_bits, layer.activation_bits, layer.matmuls,
-        layer.together * len(layer.weights), beat_of(engine.datapath, engine.array), *unit.costs.cycles[unit.row],
+        layer.together * len(layer.weights), beat_of(engine.datapath, engine.array), merged(layer, engine.datapath), *unit.costs.cycles[unit.row],
     ]  # fmt: skip
+
+
+def merged(layer: MatmulLayer, datapath: Datapath) -> int:
+    """Elements of a split layer whose bits the host merges while the array computes: none if the array merges them."""
+    split = layer.one_bit is not None and layer.one_bit != OneBit()
+    return layer.m * layer.n * layer.matmuls if split and not datapath.merges else 0
 
 
 def input_bits(layer: MatmulLayer) -> int:

@@ -14,7 +14,7 @@ A `Rule` promises cycles and events only.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -22,8 +22,11 @@ import numpy as np
 from hwsim import schema
 from hwsim.errors import DesignError
 from hwsim.qtensor import QTensor
+from hwsim.repetition import Repetition
+from hwsim.requantization import Quantizer, requantize
 
 if TYPE_CHECKING:
+    from hwsim.operators import Matmul
     from hwsim.workload import MatmulLayer
 
 Operand = QTensor
@@ -117,8 +120,14 @@ class Datapath(ABC):
     events: ClassVar[Callable[..., None]]
     """Compiled ``events(shape, stats, params, activation, counts, features)``: fills the last two."""
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
+    takes_wide_sums: ClassVar[bool] = False
+    """Whether it brings sums that need more than 32 bits to units in which they fit."""
     needs_values: ClassVar[bool] = True
     """Whether `stats` reads weights, or takes what `stored` puts in their place."""
+    resident: ClassVar[bool] = False
+    """Whether weights stay in the array for good, so that every layer has one of its own."""
+    merges: ClassVar[bool] = False
+    """Whether the array merges the bits of a split layer; otherwise the host does."""
 
     def __post_init__(self) -> None:
         schema.check_types(self)
@@ -142,6 +151,12 @@ class Datapath(ABC):
         """The layer with operands as memory holds them for this datapath: as they come, unless it says so."""
         return layer
 
+    def check_results(self, quantizer: Quantizer) -> None:  # noqa: B027 - most arrays give any results
+        """Raises FormatError if the array cannot give results of ``quantizer``."""
+
+    def check_clock(self, clock_mhz: float) -> None:  # noqa: B027 - what limits other arrays is in technology rows
+        """Raises DesignError if the array cannot run at ``clock_mhz``."""
+
     def beat_bits(self, array: Array) -> tuple[int, int]:
         """Width of an access that fetches one step's activations, and of one that fetches its weights."""
         raise DesignError(f"{self.name()} does not say how wide its steps are: buffers need width_bits")
@@ -159,6 +174,21 @@ class Datapath(ABC):
     def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
         """The accumulated integers, int32[M, N], for activations int[M, K] and weights [N, K]."""
 
+    def pairs(self, operator: "Matmul", inputs: Sequence[np.ndarray]) -> list[tuple[np.ndarray, Operand]]:
+        """`Matmul.operands` as the array takes them."""
+        return operator.operands(*inputs)
+
+    def layer_sums(self, x: np.ndarray, w: Operand, sum_shift: int) -> np.ndarray:
+        """int32[M, N]: what reaches the requantizers for a network's activations int[M, K].
+
+        It is in units of ``2**sum_shift`` of the network's.
+        """
+        return self.matmul(x, w)
+
+    def requantize(self, sums: np.ndarray, quantizer: Quantizer) -> np.ndarray:
+        """int32 results of what `layer_sums` gave."""
+        return requantize(sums, quantizer)
+
     @abstractmethod
     def stats(self, w: Operand, array: Array) -> Stats:
         """What depends on the weights; cached by content hash by the caller."""
@@ -166,6 +196,10 @@ class Datapath(ABC):
     def stats_key(self, array: Array) -> Hashable:
         """What `stats` depends on beside the weights: less than everything where the datapath says so."""
         return self, array
+
+    def repetition(self, w: Operand, array: Array) -> Repetition | None:
+        """What repeats in weights that it takes, if it makes use of that."""
+        return None
 
     @abstractmethod
     def params(self, array: Array) -> np.ndarray:

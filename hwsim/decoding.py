@@ -85,6 +85,15 @@ def alphabet_bits(q: QTensor) -> np.ndarray:
     return (bits if q.plane_alphabet == "01" else 2 * bits.astype(np.int8) - 1).astype(np.int8)
 
 
+def check_codebook(q: QTensor) -> None:
+    """FormatError that names what keeps a code of ``q`` from meaning one whole number of its group's table."""
+    for name in ("plane_weights", "envelope", "token", "sparse", "imaginary_scale"):
+        if getattr(q, name) is not None:
+            raise FormatError(f"it has {name}")
+    if q.pairs:
+        raise FormatError("what a code means depends on its neighbour")
+
+
 def explicit_planes(q: QTensor) -> tuple[np.ndarray, np.ndarray]:
     """Bits int8[planes, N, K] and weights float64[planes, 1|N, 1|G] of a plane format."""
     if q.plane_weights is None:

@@ -17,7 +17,9 @@ from hwsim.network import Network
 
 BASIC = ("mlp_int8", "mlp_int4", "mlp_binary", "cnn_int8", "cnn_int4", "cnn_binary")
 """What ``make explore`` sweeps."""
-NAMES = (*BASIC, "mlp_tbn", "cnn_ternary", "cnn_plum", "cnn_bitmod", "cnn_denseshift", "cnn_fp8")
+WIDE = ("mlp_wide", "mlp_split128", "mlp_split64")
+"""Binary with 1024 hidden units: whole, and split for crossbars of 128 and of 64 inputs."""
+NAMES = (*BASIC, "mlp_tbn", "cnn_ternary", "cnn_plum", "cnn_bitmod", "cnn_denseshift", "cnn_fp8", *WIDE)
 PIXEL_SCALE = 1 / 16
 """Networks see pixels as ``value * PIXEL_SCALE``, in 0..1."""
 

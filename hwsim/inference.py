@@ -7,7 +7,7 @@ import numpy as np
 from hwsim import exact
 from hwsim.design import Design
 from hwsim.errors import DesignError, FormatError, NetworkError
-from hwsim.integer import IntegerDatapath, wide_sums
+from hwsim.integer import wide_sums
 from hwsim.network import Network, Node
 from hwsim.operators import HostOperator, Input, Matmul
 from hwsim.requantization import requantize
@@ -35,36 +35,40 @@ def trace(network: Network, design: Design | None, x: np.ndarray) -> Iterator[tu
     values: dict[str, np.ndarray] = {}
     for node in network.nodes:
         inputs = [values[name] for name in node.inputs]
-        if isinstance(node.operator, Input):
-            value = node.operator.quantize(samples)
-        elif isinstance(node.operator, HostOperator):
-            value = node.operator.apply(*inputs)
-        else:
-            value = _run_matmul(network, node, design, inputs)
-        values[node.name] = value
-        yield node, value
+        values[node.name] = evaluate(network, node, design, inputs or [samples])
+        yield node, values[node.name]
+
+
+def evaluate(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
+    """The int32 output of one node for its inputs; of the input node, for real samples."""
+    if isinstance(node.operator, Input):
+        return node.operator.quantize(inputs[0])
+    if isinstance(node.operator, HostOperator):
+        return node.operator.apply(*inputs)
+    return _run_matmul(network, node, design, inputs)
 
 
 def _run_matmul(network: Network, node: Node, design: Design | None, inputs: list[np.ndarray]) -> np.ndarray:
     operator = node.operator
     assert isinstance(operator, Matmul)
-    overflow = "wrap"
     if design is None:
         bits = network.activation_bits(node)
         sums = [exact.matmul(a, w, bits) for a, w in operator.operands(*inputs)]
+        y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer)
     else:
         here = design.layer(node.name)
         datapath = here.datapath
-        if datapath.verified != "rtl" or not isinstance(datapath, IntegerDatapath):
+        if datapath.verified != "rtl":
             raise DesignError(f"layer {node.name!r}: {datapath.name()} computes no values")
         datapath.check_array(here.array)
-        overflow = datapath.overflow
         try:
-            sums = [datapath.matmul(a, w) for a, w in operator.operands(*inputs)]
+            datapath.check_results(operator.quantizer)
+            shift = operator.quantizer.sum_shift
+            sums = [datapath.layer_sums(a, w, shift) for a, w in datapath.pairs(operator, inputs)]
         except FormatError as error:
             raise FormatError(f"layer {node.name!r}: {error}") from None
-        problem = wide_sums(operator.quantizer.sum_shift, datapath.name())
+        problem = wide_sums(operator.quantizer.sum_shift, datapath)
         if problem:
             raise FormatError(f"layer {node.name!r}: {problem}")
-    y = requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer, overflow)
+        y = datapath.requantize(np.concatenate(sums, axis=operator.JOIN_AXIS), operator.quantizer)
     return operator.fold(y, len(inputs[0]), network.shapes[node.name])

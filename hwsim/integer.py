@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from hwsim import schema
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array, Component, Datapath, Event, Operand
 from hwsim.errors import DesignError, FormatError
 from hwsim.kernels import accumulate
@@ -50,12 +51,12 @@ PE_TERMS = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class IntegerDatapath(Datapath):
+class IntegerDatapath(ArrayDatapath):
     """Integer multiply-accumulate with optional group scales.
 
     Attributes:
         lanes: consecutive k that one PE takes per step.
-        weight_bits: width of the weight operand, 2..`MAX_WEIGHT_BITS`.
+        weight_bits: width of the weight operand, `MIN_WEIGHT_BITS`..`MAX_WEIGHT_BITS`.
         activation_bits: width of the signed activation operand, 2..16.
         scale_bits: width of the signed group scale; 0 for none.
         offset_bits: width of the signed group offset; 0 for none.
@@ -73,21 +74,21 @@ class IntegerDatapath(Datapath):
     group_accumulator_bits: int = 32
     overflow: Literal["wrap", "saturate"] = "wrap"
 
+    MIN_WEIGHT_BITS: ClassVar[int] = 2
+    """Narrowest weight operand of the datapath."""
     MAX_WEIGHT_BITS: ClassVar[int] = 8
     """Widest weight operand of the datapath."""
+    MAX_SCALE_BITS: ClassVar[int] = 16
+    """Widest group scale of the datapath."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         schema.check_range(self, 1, 256, "lanes")
-        schema.check_range(self, 2, self.MAX_WEIGHT_BITS, "weight_bits")
+        schema.check_range(self, self.MIN_WEIGHT_BITS, self.MAX_WEIGHT_BITS, "weight_bits")
         schema.check_range(self, 2, 16, "activation_bits")
-        schema.check_range(self, 0, 16, "scale_bits", "offset_bits")
+        schema.check_range(self, 0, self.MAX_SCALE_BITS, "scale_bits")
+        schema.check_range(self, 0, 16, "offset_bits")
         schema.check_range(self, 4, 32, "accumulator_bits", "group_accumulator_bits")
-
-    @property
-    def scale_stage(self) -> int:
-        """1 if a PE has the stage that applies group scales and offsets, else 0."""
-        return int(self.scale_bits > 0 or self.offset_bits > 0)
 
     @property
     def step_bits(self) -> int:
@@ -95,23 +96,9 @@ class IntegerDatapath(Datapath):
         return self.weight_bits + self.activation_bits + (self.lanes - 1).bit_length()
 
     @property
-    def scale_latency(self) -> int:
-        """Cycles from a group's sum to the tile's."""
-        return self.scale_stage
-
-    @property
-    def serial_scale(self) -> bool:
-        """Whether group scales are applied bit by bit."""
-        return False
-
-    @property
-    def operand_depth(self) -> int:
-        """Steps of operands that the array holds."""
-        return 1
-
-    def sync_domains(self, array: Array) -> int:
-        """How many parts of the array may be at different steps: 1, or one per column."""
-        return 1
+    def operand_bits(self) -> tuple[int, int]:
+        """Width of an activation and of a weight on the array's streams."""
+        return self.activation_bits, self.weight_bits
 
     @property
     def register_bits(self) -> int:
@@ -125,32 +112,41 @@ class IntegerDatapath(Datapath):
 
     def supports(self, w: Operand) -> None:
         """See `Datapath.supports`: integers of at most ``weight_bits``, lowered, that cannot overflow."""
-
-        def refuse(problem: str, remedy: str) -> FormatError:
-            return FormatError(f"{self.name()} cannot take format {w.format!r}: {problem}; {remedy}")
-
         if not w.lowered:
-            raise refuse("its scales are not integers", "lower it first (hwsim.lower)")
+            raise self._refusal(w, "its scales are not integers", "lower it first (hwsim.lower)")
+        self._check_values(w)
+        constants = self.group_constants(w)
+        self._check_scales(w, constants["scale"], constants["offset"])
+        if self.overflow == "wrap":
+            self._prove_no_overflow(w)
+
+    def _refusal(self, w: Operand, problem: str, remedy: str) -> FormatError:
+        return FormatError(f"{self.name()} cannot take format {w.format!r}: {problem}; {remedy}")
+
+    def _check_values(self, w: Operand) -> None:
+        """FormatError unless the operand holds the weights of lowered ``w``."""
         if w.integer_bits > self.weight_bits:
-            raise refuse(
+            raise self._refusal(
+                w,
                 f"its values need {w.integer_bits} bits and weight_bits is {self.weight_bits}",
                 f"use weight_bits={w.integer_bits}"
                 if w.integer_bits <= self.MAX_WEIGHT_BITS
                 else f"use a format of at most {self.MAX_WEIGHT_BITS} bits (hwsim formats lists them), or run without "
                 "a design for the exact sums",
             )
+
+    def _check_scales(self, w: Operand, scale: np.ndarray, offset: np.ndarray) -> None:
+        """FormatError unless the scale stage holds the group constants of ``w``."""
         if self.scale_bits:
             limit = 1 << (self.scale_bits - 1)
-            if not (-limit <= w.scale.min() and w.scale.max() < limit):
-                raise refuse(f"its group scales exceed {self.scale_bits} bits", "use more scale_bits")
-        elif (w.scale != 1).any():
-            raise refuse("it has group scales and scale_bits is 0", "use scale_bits=8")
-        if w.offset is not None and w.offset.any():
+            if not (-limit <= scale.min() and scale.max() < limit):
+                raise self._refusal(w, f"its group scales exceed {self.scale_bits} bits", "use more scale_bits")
+        elif (scale != 1).any():
+            raise self._refusal(w, "it has group scales and scale_bits is 0", "use scale_bits=8")
+        if offset.any():
             limit = 1 << max(self.offset_bits - 1, 0)
-            if not self.offset_bits or not (-limit <= w.offset.min() and w.offset.max() < limit):
-                raise refuse(f"its offsets exceed offset_bits={self.offset_bits}", "use more offset_bits")
-        if self.overflow == "wrap":
-            self._prove_no_overflow(w)
+            if not self.offset_bits or not (-limit <= offset.min() and offset.max() < limit):
+                raise self._refusal(w, f"its offsets exceed offset_bits={self.offset_bits}", "use more offset_bits")
 
     def _prove_no_overflow(self, w: Operand) -> None:
         """FormatError unless no activation of ``activation_bits`` can overflow an accumulator."""
@@ -164,7 +160,7 @@ class IntegerDatapath(Datapath):
 
     def _widths_needed(self, w: Operand) -> Iterator[tuple[str, int, int]]:
         """Name of each accumulator width, the largest sum that it must hold, the width that this needs."""
-        group, total = worst_case(w, self.activation_bits)
+        group, total = self._worst_case(w)
         if self.scale_stage:
             yield "group_accumulator_bits", group, group.bit_length() + 1
         yield "accumulator_bits", total, total.bit_length() + 1
@@ -177,14 +173,22 @@ class IntegerDatapath(Datapath):
                 "sums is another; use overflow='wrap' or array.dataflow='output_stationary'"
             )
 
+    def _worst_case(self, w: Operand) -> tuple[int, int]:
+        """Largest |group sum| and |total| of any activations."""
+        return worst_case(w, self.activation_bits)
+
     def matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
         """int32[M, N]: docs/hardware.md's accumulation of activations int[M, K] with ``w``."""
         self.supports(w)
         check_activations(x, w.k, self.activation_bits, self.name())
         if all(needed <= getattr(self, name) for name, _, needed in self._widths_needed(w)):
             return _exact_matmul(x, w, self.activation_bits)
+        return self._saturating_matmul(np.ascontiguousarray(x, dtype=np.int32), w)
+
+    def _saturating_matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
+        """`matmul` of sums that may saturate, each addition in its order."""
         return accumulate.saturating_matmul(
-            np.ascontiguousarray(x, dtype=np.int32),
+            x,
             w.integers.astype(np.int32),
             w.scale,
             _offset(w),
@@ -225,8 +229,9 @@ class IntegerDatapath(Datapath):
         operand_bits = self.lanes * array.rows * self.activation_bits
         if not array.weight_stationary:
             operand_bits += self.lanes * array.cols * self.weight_bits
+        steps = self.operand_depth + (self.build_cycles > 0)
         return (
-            Component("operand_register", 1, {"register_bits": operand_bits * self.operand_depth}),
+            Component("operand_register", 1, {"register_bits": operand_bits * steps}),
             Component("requantizer", array.cols, {}),
             *(self._stationary_parts(array) if array.weight_stationary else ()),
         )
@@ -249,13 +254,13 @@ class IntegerDatapath(Datapath):
         )
 
 
-def wide_sums(sum_shift: int, datapath: str) -> str:
+def wide_sums(sum_shift: int, datapath: Datapath) -> str:
     """Why ``datapath`` cannot requantize sums that must be rounded before they fit 32 bits; empty for others."""
-    if not sum_shift:
+    if not sum_shift or datapath.takes_wide_sums:
         return ""
     return (
-        f"{datapath} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, or run "
-        "without a design for the exact sums"
+        f"{datapath.name()} requantizes sums of 32 bits, these weights need {32 + sum_shift}; use a narrower format, "
+        "or run without a design for the exact sums"
     )
 
 

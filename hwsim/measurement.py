@@ -20,6 +20,7 @@ from hwsim.errors import FormatError
 from hwsim.integer import wide_sums
 from hwsim.progress import track
 from hwsim.qtensor import QTensor
+from hwsim.repetition import Repetition
 from hwsim.weight_source import WeightSource, kept_tensor
 from hwsim.workload import MatmulLayer
 
@@ -36,6 +37,7 @@ class Measured:
         refusal: empty if the datapath takes the tensor, which the rest supposes.
         values: as `Stats.values`.
         peak_macs: as `Datapath.peak_macs`.
+        repetition: as `Datapath.repetition`.
     """
 
     group_size: int
@@ -43,20 +45,23 @@ class Measured:
     refusal: str = ""
     values: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
     peak_macs: float = 0.0
+    repetition: Repetition | None = None
 
     def to_bytes(self) -> bytes:
         """One line of JSON, and the statistics."""
-        head = [self.group_size, self.storage_bits, self.refusal, self.peak_macs]
+        repeats = None if self.repetition is None else dataclasses.astuple(self.repetition)
+        head = [self.group_size, self.storage_bits, self.refusal, self.peak_macs, repeats]
         return json.dumps(head).encode() + b"\n" + np.ascontiguousarray(self.values, dtype="<i8").tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Measured":
         """The inverse of `to_bytes`."""
         head, _, values = data.partition(b"\n")
-        group_size, storage_bits, refusal, peak_macs = json.loads(head)
+        group_size, storage_bits, refusal, peak_macs, repeats = json.loads(head)
         return cls(
             group_size=group_size, storage_bits=storage_bits, refusal=refusal, peak_macs=peak_macs,
             values=np.frombuffer(values, dtype="<i8").astype(np.int64),
+            repetition=None if repeats is None else Repetition(*repeats),
         )  # fmt: skip
 
 
@@ -110,14 +115,15 @@ def _measure(w: Weights, datapath: Datapath, array: Array, taken: dict[Any, np.n
             taken[key] = datapath.stats(made, array).values
     except FormatError as error:
         return dataclasses.replace(known, refusal=str(error))
-    return dataclasses.replace(known, values=taken[key], peak_macs=datapath.peak_macs(made, array))
+    peak_macs, repetition = datapath.peak_macs(made, array), datapath.repetition(made, array)
+    return dataclasses.replace(known, values=taken[key], peak_macs=peak_macs, repetition=repetition)
 
 
 def check_support(layer: MatmulLayer, design: Design) -> None:
     """FormatError naming the layer unless the datapath takes its weights and activations."""
     datapath = design.datapath
     problem = next(filter(None, (measure(w, datapath, design.array).refusal for w in layer.weights)), "")
-    problem = problem or wide_sums(layer.sum_shift, datapath.name())
+    problem = problem or wide_sums(layer.sum_shift, datapath)
     limit = getattr(datapath, "activation_bits", None)
     if not problem and limit is not None and layer.activation_bits > limit:
         problem = (

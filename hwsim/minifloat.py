@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from typing import Literal
 
 import numpy as np
@@ -43,6 +44,11 @@ class Minifloat:
     def bits(self) -> int:
         """Bits of a code."""
         return 1 + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def sign_bit(self) -> int:
+        """The bit of a code that is its sign."""
+        return 1 << (self.bits - 1)
 
     @property
     def max_code(self) -> int:
@@ -129,3 +135,19 @@ E2M3 = Minifloat(2, 3)
 E2M1 = Minifloat(2, 1)
 BF16 = Minifloat(8, 7, "ieee")
 FP16 = Minifloat(5, 10, "ieee")
+
+NAMED = {"e4m3": E4M3, "e5m2": E5M2, "e3m2": E3M2, "e2m3": E2M3, "e2m1": E2M1, "bf16": BF16, "fp16": FP16}
+"""The formats that have names; others are written as their widths, such as ``"e4m2"``."""
+
+
+def named(name: str) -> Minifloat:
+    """The format called ``name``; ``"e<E>m<M>"`` if it has no name: every code a number, the usual bias.
+
+    FormatError for anything else.
+    """
+    if name in NAMED:
+        return NAMED[name]
+    widths = re.fullmatch(r"e(\d+)m(\d+)", name)
+    if widths is None:
+        raise FormatError(f"no minifloat {name!r}; accepted: {', '.join(NAMED)}, or e<E>m<M>")
+    return Minifloat(int(widths[1]), int(widths[2]))

@@ -11,7 +11,22 @@ import numpy as np
 from hwsim.errors import HwsimError, NetworkError, nearest
 from hwsim.exact import SUM_LIMIT
 from hwsim.integer import worst_case
-from hwsim.operators import Conv, DynamicMatmul, Input, Matmul, Operator, Shape, StaticMatmul
+from hwsim.operators import (
+    Concat,
+    Conv,
+    DynamicMatmul,
+    Flatten,
+    Input,
+    Matmul,
+    MaxPool,
+    Operator,
+    Permute,
+    Requantize,
+    Reshape,
+    Shape,
+    Slice,
+    StaticMatmul,
+)  # fmt: skip
 from hwsim.qtensor import signed_bits
 
 
@@ -117,6 +132,19 @@ class Network:
         """Two's complement bits that hold every input of ``node`` (the first one of a matmul)."""
         names = node.inputs[:1] if isinstance(node.operator, Matmul) else node.inputs
         return max(signed_bits(*self.ranges[name]) for name in names)
+
+    def binary(self, name: str) -> bool:
+        """Whether every result of the node called ``name`` is -1 or 1."""
+        node = self.node(name)
+        operator = node.operator
+        if isinstance(operator, MaxPool | Flatten | Reshape | Permute | Slice):
+            return self.binary(node.inputs[0])
+        if isinstance(operator, Concat):
+            same = all(b == 1 << c for b, c in zip(operator.multipliers, operator.shifts, strict=True))
+            return same and all(map(self.binary, node.inputs))
+        if not isinstance(operator, Matmul | Requantize):
+            return False
+        return operator.quantizer.threshold and (operator.quantizer.low, operator.quantizer.high) == (-1, 1)
 
     def matmuls(self) -> Iterator[Node]:
         """The nodes that run on the array, in order."""

@@ -90,11 +90,15 @@ class Pricing:
         gathered.problem([each.area_error for each in found], which)
         gathered.size([(each.area_um2, each.leakage_uw) for each in found], which)
         keys, at = points.distinct("vector_lanes", "counted", "technology")
-        units = [memory_figures.vector_unit(*key, len(self._hosts) > 0) for key in keys]
+        used = len(self._hosts) > 0 or any(each.merging for each in found)
+        units = [memory_figures.vector_unit(*key, used) for key in keys]
         gathered.part(units, at)
         gathered.figures[:, cost.VECTOR_PJ] = np.array([each.pj[0] for each in units])[at]
         buffers = self._buffers(gathered, found, which)
         gathered.problem([each.layer_error for each in found], which)
+        clocks, at = points.values["clock_mhz"], points.codes["clock_mhz"]
+        late = [each.check_clock(clock) for each in found for clock in clocks]
+        gathered.problem(late, which * len(clocks) + at)
         keys, at = points.distinct("dram", "technology")
         drams = [memory_figures.dram(*key) for key in keys]
         gathered.part(drams, at)

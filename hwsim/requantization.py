@@ -84,6 +84,11 @@ class Quantizer:
         """Passes int32 sums unchanged."""
         return cls.dyadic(np.ones(n), np.zeros(n), int(INT32.min), int(INT32.max))
 
+    def channels(self, chosen: slice | np.ndarray) -> Self:
+        """That of the ``chosen`` output channels."""
+        names = ("bias", "multiplier", "shift", "invert")
+        return dataclasses.replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
 
 def dyadic(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``ratio ~ multiplier / 2**shift``: int32 and uint8 arrays.

@@ -10,6 +10,7 @@ import pandas as pd
 from hwsim import technology
 from hwsim.design import Design
 from hwsim.kernels import cost
+from hwsim.repetition import Repetition
 from hwsim.technology.rows import AreaRow, EnergyRow
 from hwsim.workload import Workload
 
@@ -104,6 +105,7 @@ class LayerResult:
     picojoules: tuple[float, ...]
     """Per category of `CATEGORIES`: what the events cost."""
     assumed: str
+    repetition: Repetition | None = None
 
     def energy_pj(self, category: str | None = None) -> float:
         """Energy of one category, or of all."""
@@ -215,6 +217,16 @@ class Result:
             ]
         )  # fmt: skip
 
+    def repetition(self) -> pd.DataFrame:
+        """One row per layer whose datapath makes use of weights that repeat: see `hwsim.repetition.Repetition`."""
+        return pd.DataFrame(
+            [
+                {"layer": layer.name, **dataclasses.asdict(layer.repetition)}
+                for layer in self.layers
+                if layer.repetition is not None
+            ]
+        )
+
     def area(self) -> pd.DataFrame:
         """One row per part: count, area of each and of all, leakage, source and its status."""
         return pd.DataFrame(
@@ -278,5 +290,6 @@ class Result:
             "layers": self.frame().to_dict("records"),
             "events": self.events().to_dict("records"),
             "area": self.area().to_dict("records"),
+            "repetition": self.repetition().to_dict("records"),
             "assumptions": self.assumptions(),
         }

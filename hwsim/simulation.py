@@ -98,19 +98,18 @@ class _Layer:
             utilization=layer.macs / (unit.peak_macs * counts[cost.TOTAL_CYCLES]),
             elements=layer.m * layer.n * layer.matmuls,
             dram_bits=counts[cost.DRAM_READ] + counts[cost.DRAM_WRITE],
-            events=(*self._datapath(unit), *self._buffers(BUFFERS), *self._dram(), *self._leakage()),
+            events=(*self._datapath(unit), *self._merging(), *self._buffers(BUFFERS), *self._dram(), *self._leakage()),
             picojoules=self.energy, assumed="; ".join(filter(None, (layer.assumed, datapath.assumed))),
+            repetition=unit.repetition,
         )  # fmt: skip
 
     def host(self, layer: HostLayer) -> LayerResult:
         """A layer on the unit for host operators."""
         cycles, elements = self.counts[cost.TOTAL_CYCLES], self.counts[cost.HOST]
-        row = self.tech.energy("vector_unit", "element", {"lanes": self.design.vector_lanes}).row
-        unit = EventCount("host", "vector_unit", "element", elements, self.figures[cost.VECTOR_PJ], row)
         return LayerResult(
             name=layer.name, kind="host", verified="model only", macs=0, shape=(), matmuls=0, compute_cycles=cycles,
             memory_cycles=0, cycles=cycles, bound="host", utilization=0.0, elements=elements, dram_bits=0,
-            events=(unit, *self._host_buffers(), *self._leakage()), picojoules=self.energy, assumed="",
+            events=(self._vector_unit(), *self._host_buffers(), *self._leakage()), picojoules=self.energy, assumed="",
         )  # fmt: skip
 
     def _datapath(self, unit: Unit) -> Iterator[EventCount]:
@@ -122,6 +121,16 @@ class _Layer:
                 yield EventCount(
                     "pe", event.component, event.action, int(counts[i]), float(each_pj[i]), unit.engine.rows[i], named
                 )
+
+    def _merging(self) -> Iterator[EventCount]:
+        """The host merges the bits of a split layer while the array computes, unless the array does."""
+        if self.counts[cost.HOST]:
+            yield self._vector_unit()
+
+    def _vector_unit(self) -> EventCount:
+        row = self.tech.energy("vector_unit", "element", {"lanes": self.design.vector_lanes}).row
+        elements, each_pj = self.counts[cost.HOST], self.figures[cost.VECTOR_PJ]
+        return EventCount("host", "vector_unit", "element", elements, each_pj, row)
 
     def _buffers(self, names: tuple[str, ...]) -> Iterator[EventCount]:
         accesses = iter(self.counts[cost.ACTIVATION_WRITES :])

@@ -12,7 +12,7 @@ import numpy as np
 from hwsim.errors import NetworkError
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
-from hwsim.operators import DynamicMatmul, Embedding, HostOperator, Matmul, StaticMatmul
+from hwsim.operators import DynamicMatmul, Embedding, HostOperator, Matmul, Split, StaticMatmul
 from hwsim.operators.attention import operand
 from hwsim.qtensor import QTensor, signed_bits
 from hwsim.weight_source import Distribution, Drawn, WeightSource
@@ -21,6 +21,15 @@ ASSUMED_ACTIVATION = (0.5, 0.25)
 """Zero fraction and toggle rate of activations that nobody calibrated: half zero, as after a ReLU."""
 UNCALIBRATED = "half of the activations zero"
 """`ASSUMED_ACTIVATION` in words."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneBit:
+    """How results of -1 and 1 come from activations of -1 and 1: each is the majority of ``groups`` bits, each of
+    these pooled over ``window`` input vectors."""
+
+    groups: int = 1
+    window: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +48,7 @@ class MatmulLayer:
         repeat: how often the layer runs, each time with other activations and weights like these.
         dynamic: the second operand is made at run time (attention): no weights.
         together: so many of the repetitions belong to one layer of the model (the heads of attention).
+        one_bit: of a layer between activations of -1 and 1.
     """
 
     name: str
@@ -55,6 +65,7 @@ class MatmulLayer:
     repeat: int = 1
     dynamic: bool = False
     together: int = 1
+    one_bit: OneBit | None = None
 
     @property
     def matmuls(self) -> int:
@@ -198,7 +209,7 @@ def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
         repeat, m, weights, assumed = _dynamic_operand(network, node, operator, batch)
     else:
         assert isinstance(operator, StaticMatmul)
-        m = batch * math.prod(network.shapes[node.name]) // operator.weight.n
+        m = batch * operator.vectors(network.shapes[node.name])
         weights, assumed = tuple(operator.split_weight()), ""
     assert isinstance(operator, Matmul)
     known = operator.activation
@@ -210,7 +221,18 @@ def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
         activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
         assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
         dynamic=isinstance(operator, DynamicMatmul), together=repeat, sum_shift=operator.quantizer.sum_shift,
+        one_bit=_one_bit(network, node),
     )  # fmt: skip
+
+
+def _one_bit(network: Network, node: Node) -> OneBit | None:
+    """None unless activations and results of ``node`` are -1 and 1."""
+    operator = node.operator
+    if not network.binary(node.inputs[0]) or not network.binary(node.name) or not isinstance(operator, StaticMatmul):
+        return None
+    if isinstance(operator, Split):
+        return OneBit(groups=operator.splits, window=operator.window)
+    return OneBit() if operator.matmuls == 1 else None
 
 
 def _dynamic_operand(

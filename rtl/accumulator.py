@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
 from rtl.arithmetic import overflow, tree_sum
 from rtl.serial_scale import SerialScale
 
@@ -22,7 +22,7 @@ class GroupSum(Component):
         value: the sum of the group so far.
     """
 
-    def __init__(self, datapath: IntegerDatapath) -> None:
+    def __init__(self, datapath: ArrayDatapath) -> None:
         super().__init__(
             {
                 "activations": In(data.ArrayLayout(signed(datapath.activation_bits), datapath.lanes)),
@@ -58,7 +58,7 @@ class Accumulator(Component):
         scale_bit, first_bit, scaling: see `SerialScale` (bit, first, advance).
     """
 
-    def __init__(self, datapath: IntegerDatapath, step_bits: int) -> None:
+    def __init__(self, datapath: ArrayDatapath, step_bits: int) -> None:
         self._datapath = datapath
         members = {
             "step": In(signed(step_bits)),

@@ -1,18 +1,21 @@
 """Which cells of an array's netlist are which part, and whose energy is which event's."""
 
+import re
 from dataclasses import dataclass
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
 from rtl.pe import implementation
 
 CONTROL = "control"
-_WITHIN = {
-    "pe": {"dot", "feeder", "weights"},
-    "column": {"buffer"},
+_PARTS: dict[str, dict] = {
+    "pe": {"dot": {"multiplier": {}}, "feeder": {}, "weights": {}},
+    "column": {"buffer": {}},
+    **{name: {} for name in ("feeder", "operand_queue", "requantizers")},
+    **{name: {} for name in ("table", "unit", "choice")},
 }
-"""Submodules that are parts of their own."""
-_TOP = ("feeder", "operand_queue", "requantizers")
+"""Submodules that are parts of their own, where they stand; their numbers left out."""
+_ALIASES = {"group_sum": "pe", "normalizer": "requantizers", "build_stage": "operand_queue", "step_sum": "table"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +36,28 @@ class Share:
 
 def part(instance: str) -> str:
     """The part that an instance belongs to, by its path."""
-    path = instance.split(".")
-    first = path[0].partition("$")[0]
-    for prefix, names in _WITHIN.items():
-        if first.startswith(f"{prefix}_") and len(path) > 1:
-            second = path[1].partition("$")[0]
-            return second if second in names else prefix
-    if first.startswith("group_sum_"):
-        return "pe"
-    return first if first in _TOP else CONTROL
+    found, inside = CONTROL, _PARTS
+    for step in instance.split(".")[:-1]:
+        name = re.sub(r"(_\d+)*$", "", step.partition("$")[0])
+        name = _ALIASES.get(name, name)
+        if name not in inside:
+            break
+        found, inside = name, inside[name]
+    return found
 
 
-def shares(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
-    """Every event whose energy the netlist tells; those of the datapath's own module first."""
-    own = getattr(implementation(datapath), "SHARES", None) or _pe(datapath, array)
-    return (*own, *(_stationary() if array.weight_stationary else _shared(datapath)))
+def shares(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:
+    """Every event whose energy the netlist tells.
+
+    Those of PEs are the ``SHARES`` of the datapath's module, as far as it has the components, or those of PEs that
+    multiply and accumulate.
+    """
+    names = {each.name for each in datapath.components(array)}
+    own = tuple(each for each in getattr(implementation(datapath), "SHARES", ()) if each.component in names or each.per)
+    return (*(own or _pe(datapath, array)), *(_stationary() if array.weight_stationary else _shared(datapath)))
 
 
-def _pe(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
+def _pe(datapath: ArrayDatapath, array: Array) -> tuple[Share, ...]:
     """A PE of a dot product and what accumulates it, and encoders if there are any."""
     pe, encoder = f"{datapath.name()}.pe", f"{datapath.name()}.encoder"
     action = next(event.action for event in datapath.EVENTS if event.component == pe)
@@ -69,7 +76,7 @@ def _pe(datapath: IntegerDatapath, array: Array) -> tuple[Share, ...]:
     )
 
 
-def _shared(datapath: IntegerDatapath) -> tuple[Share, ...]:
+def _shared(datapath: ArrayDatapath) -> tuple[Share, ...]:
     queue = ("operand_queue",)
     return (
         Share(component="operand_register", action="clock", parts=queue, clocks=queue),

@@ -16,7 +16,10 @@ from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.library import Library, place
+from rtl.operands import Broadcast as Source
 from rtl.recoder import Recoder, term, with_borders
+
+__all__ = ["Dot", "Feeder", "Source"]
 
 
 def own_positions(datapath: BitSerial) -> bool:
@@ -48,19 +51,21 @@ class Feeder(Component):
         last: per sync domain, these weights have no term left after this one.
     """
 
-    EXTRA: dict[str, Shape] = {"terms": unsigned(5)}
-    """Run-time fields of a weights beat beyond those of every datapath."""
+    @staticmethod
+    def fields(datapath: BitSerial, array: Array) -> dict[str, Shape]:
+        """Run-time fields of a weights beat beyond those of every datapath."""
+        return {"terms": unsigned(5)}
 
     @staticmethod
     def extra(datapath: BitSerial, w: QTensor) -> dict[str, int]:
-        """`EXTRA` for weights ``w``."""
+        """`fields` for weights ``w``."""
         return {"terms": terms.per_step(w, datapath.scheme)}
 
     def __init__(self, datapath: BitSerial, array: Array) -> None:
         self._datapath = datapath
         super().__init__(
             {
-                "weights": In(streams.weights(datapath, array, self.EXTRA)),
+                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
                 "advance": In(datapath.sync_domains(array)),
                 "restart": In(datapath.sync_domains(array)),
                 "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.errors import PowerError
-from hwsim.integer import IntegerDatapath
 from hwsim.power import activity, calculator, delays, feed, liberty, netlist, synthesis, timing
 from hwsim.power.activity import Stimulus, Toggles
 from hwsim.power.cells import WireLoad
@@ -69,7 +69,7 @@ class Characterization:
 
 
 def characterize(
-    datapath: IntegerDatapath,
+    datapath: ArrayDatapath,
     array: Array,
     recipe: Recipe,
     tiles: Mapping[str, Sequence[Matmul]],
@@ -91,7 +91,7 @@ class _Measurement:
     """One netlist, its parts, and their energies."""
 
     def __init__(
-        self, datapath: IntegerDatapath, array: Array, path: Path, recipe: Recipe, wire_load: str | None
+        self, datapath: ArrayDatapath, array: Array, path: Path, recipe: Recipe, wire_load: str | None
     ) -> None:
         self.datapath, self.array = datapath, array
         library = liberty.read(recipe.liberty)
@@ -219,13 +219,13 @@ class _Measurement:
         for flop, function in zip(self.netlist.flop_instance, self.netlist.flop_next, strict=True):
             nets = self.netlist.fanin[self.netlist.fanin_start[function] : self.netlist.fanin_start[function + 1]]
             late[flop] = arrival[nets].max(initial=0.0) / 1e3
-        homes: dict[str, set[str]] = {}
-        for share in self.shares:
-            homes.setdefault(share.component, set()).update(share.parts, share.clocks, share.gated)
+        home = {part: share.component for share in self.shares for part in (*share.parts, *share.clocks, *share.gated)}
         found = []
-        for name, parts in homes.items():
-            chosen = np.isin(self.part_of, sorted(parts))
+        for name in dict.fromkeys(share.component for share in self.shares):
+            chosen = np.isin(self.part_of, [part for part, component in home.items() if component == name])
             known = self.components.get(name)
+            if not chosen.any() and known is None:
+                continue
             count = 1 if known is None else known.count
             found.append(
                 Part(

@@ -3,8 +3,8 @@
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
 
 
 class Control(Component):
@@ -21,24 +21,32 @@ class Control(Component):
 
     Members, accumulators:
         add*: a step ends.
+        accumulate*: its sum is there: at once, or after the pipeline.
+        flow: the pipeline moves.
         first_in_group*: it started its group.
         first_in_tile*: what is added next to the tile's sum starts a tile.
         group_end: the group's last step ends, in all domains.
         apply, scales_valid, scales_ready: with a scale stage: the group before is scaled and added;
             handshake of the group's scales.
-        scaling, first_bit: with a serial scale: a bit of it is applied, the first one.
+        scaling, first_bit: with a serial scale: a bit of it is applied, the first one. With scales that take turns:
+            one of them.
+        scale_cycles: how many cycles the scale of the group that ends takes.
 
     Members, results:
         quantizers_valid, quantizers_ready, rows: handshake of the tile's constants, its rows.
+        last_pass: with the constants: no more follow for the same sums.
         move: the accumulators move to the shadow register.
+        again: constants are taken for sums that are there already.
+        frozen: the compute side stands still until the accumulators move.
         row_valid, row_ready, row_last: handshake of the shadow register's first row.
         shift: it is taken; the rows below move up.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
+    def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
         self._scale_stage = datapath.scale_stage
         self._scale_latency = datapath.scale_latency
         self._depth = datapath.operand_depth
+        self._pipeline = datapath.pipeline_stages
         domains = datapath.sync_domains(array)
         members = {
             "operands_valid": In(1),
@@ -48,6 +56,8 @@ class Control(Component):
             "last_in_tile": In(domains),
             "advance": Out(domains),
             "add": Out(domains),
+            "accumulate": Out(domains),
+            "flow": Out(1),
             "first_in_group": Out(domains, init=-1),
             "first_in_tile": Out(domains, init=-1),
             "group_end": Out(1),
@@ -55,6 +65,9 @@ class Control(Component):
             "quantizers_ready": Out(1),
             "rows": In(range(array.rows + 1)),
             "move": Out(1),
+            "again": Out(1),
+            "last_pass": In(1, init=1),
+            "frozen": Out(1),
             "row_valid": Out(1),
             "row_ready": In(1),
             "row_last": Out(1),
@@ -62,12 +75,13 @@ class Control(Component):
         }
         if self._scale_stage:
             members |= {"apply": Out(1), "scales_valid": In(1), "scales_ready": Out(1)}
-            members |= {"scaling": Out(1), "first_bit": Out(1)}
+            members |= {"scaling": Out(1), "first_bit": Out(1), "scale_cycles": In(range(self._scale_latency + 1))}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         frozen, scale_free = self._drain(m)
+        m.d.comb += self.flow.eq(~frozen)
         domains = range(len(self.add))
         waiting = [Signal(range(self._depth + 1), name=f"waiting_{d}") for d in domains]
         occupied = Cat(count.any() for count in waiting)
@@ -89,7 +103,7 @@ class Control(Component):
             m.d.sync += waiting[d].eq(waiting[d] + accept - self.add[d])
             with m.If(self.add[d]):
                 m.d.sync += self.first_in_group[d].eq(self.last_in_group[d])
-                if not self._scale_stage:
+                if not self._scale_stage and not self._pipeline:
                     m.d.sync += self.first_in_tile[d].eq(self.last_in_tile[d])
         return m
 
@@ -101,19 +115,19 @@ class Control(Component):
         final = Signal()
         frozen = Signal()
         scale_free: Value = Const(1)
-        summed, ends = self.group_end, self.last_in_tile[0]
+        summed, ends = self._pipelined(m)
         if self._scale_stage:
             left = Signal(range(self._scale_latency + 1))
-            ends = Signal()
+            ends, fresh = Signal(), Signal()
             if self._scale_latency > 1:
                 scale_free = left <= 1
             with m.If(self.group_end):
-                m.d.sync += [left.eq(self._scale_latency), ends.eq(self.last_in_tile[0])]
+                m.d.sync += [left.eq(self.scale_cycles), ends.eq(self.last_in_tile[0]), fresh.eq(1)]
             with m.Elif(self.scaling):
-                m.d.sync += left.eq(left - 1)
+                m.d.sync += [left.eq(left - 1), fresh.eq(0)]
             m.d.comb += [
                 self.scaling.eq((left != 0) & ~frozen),
-                self.first_bit.eq(left == self._scale_latency),
+                self.first_bit.eq(fresh),
                 self.apply.eq((left == 1) & ~frozen),
             ]
             summed = self.apply
@@ -125,16 +139,37 @@ class Control(Component):
             m.d.sync += final.eq(0)
 
         rows_left = Signal.like(self.rows)
+        more, taken = Signal(), Signal()
         m.d.comb += [
             self.row_valid.eq(rows_left != 0),
             self.row_last.eq(rows_left == 1),
             self.shift.eq(self.row_valid & self.row_ready),
-            self.quantizers_ready.eq(final & (~self.row_valid | (self.row_last & self.shift))),
-            self.move.eq(self.quantizers_ready & self.quantizers_valid),
+            self.quantizers_ready.eq((final | more) & (~self.row_valid | (self.row_last & self.shift))),
+            taken.eq(self.quantizers_ready & self.quantizers_valid),
+            self.again.eq(taken & more),
+            self.move.eq(taken & ~more),
             frozen.eq(final & ~self.move),
+            self.frozen.eq(frozen),
         ]
-        with m.If(self.move):
-            m.d.sync += rows_left.eq(self.rows)
+        with m.If(taken):
+            m.d.sync += [rows_left.eq(self.rows), more.eq(~self.last_pass)]
         with m.Elif(self.shift):
             m.d.sync += rows_left.eq(rows_left - 1)
         return frozen, scale_free
+
+    def _pipelined(self, m: Module) -> tuple[Value, Value]:
+        """Steps that reach the accumulators: whether one ends a group, and whether it ends a tile."""
+        if not self._pipeline:
+            m.d.comb += self.accumulate.eq(self.add)
+            return self.group_end, self.last_in_tile[0]
+        step, last = self.add[0], self.last_in_tile[0]
+        for stage in range(self._pipeline):
+            following = Signal(name=f"step_{stage}"), Signal(name=f"last_{stage}")
+            with m.If(self.flow):
+                m.d.sync += [following[0].eq(step), following[1].eq(last)]
+            step, last = following
+        accumulate = step & self.flow
+        m.d.comb += self.accumulate.eq(accumulate)
+        with m.If(accumulate):
+            m.d.sync += self.first_in_tile.eq(last)
+        return accumulate, last

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, ValueLike
 from amaranth.lib.wiring import Component, In
 
-from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
+from hwsim.datapath import Array, Datapath
 
 
 class Library:
@@ -27,8 +26,9 @@ class Library:
         return list(self._kinds.values())
 
     def place(
-        self, m: Module, name: str, kind: type[Component], parameters: tuple, inputs: Mapping[str, ValueLike]
-    ) -> SimpleNamespace:
+        self, m: Module, name: str, kind: type[Component], parameters: tuple, inputs: Mapping[str, ValueLike],
+        clocked: bool,
+    ) -> SimpleNamespace:  # fmt: skip
         """Adds an instance of ``kind(*parameters)`` to ``m``; returns its outputs."""
         if (kind, parameters) not in self._kinds:
             number = sum(other is kind for other, _ in self._kinds)
@@ -42,8 +42,7 @@ class Library:
         }
         m.submodules[name] = Instance(
             module,
-            i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
+            **({"i_clk": ClockSignal(), "i_rst": ResetSignal()} if clocked else {}),
             **{f"i_{port}": value for port, value in inputs.items()},
             **{f"o_{port}": value for port, value in outputs.items()},
         )
@@ -55,15 +54,17 @@ def place(
     platform: Library | None,
     name: str,
     kind: type[Component],
-    parameters: tuple[IntegerDatapath | Array, ...],
+    parameters: tuple[Datapath | Array, ...],
     inputs: Mapping[str, ValueLike],
+    clocked: bool = True,
 ) -> Component | SimpleNamespace:
-    """Adds ``kind(*parameters)``, which has a clock, to ``m`` as submodule ``name``.
+    """Adds ``kind(*parameters)`` to ``m`` as submodule ``name``.
 
-    ``inputs`` drives its inputs, of their exact widths. Returns an object that has its outputs.
+    ``inputs`` drives its inputs, of their exact widths; ``clocked``: it has flip-flops. Returns an object that has its
+    outputs.
     """
     if platform is not None:
-        return platform.place(m, name, kind, parameters, inputs)
+        return platform.place(m, name, kind, parameters, inputs, clocked)
     component = kind(*parameters)
     m.submodules[name] = component
     m.d.comb += [getattr(component, port).eq(value) for port, value in inputs.items()]

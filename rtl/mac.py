@@ -9,6 +9,9 @@ from hwsim.datapaths.mac import Mac
 from hwsim.qtensor import QTensor
 from rtl import streams
 from rtl.arithmetic import tree_sum
+from rtl.operands import Broadcast as Source
+
+__all__ = ["Dot", "Feeder", "Source"]
 
 
 def operand(datapath: Mac) -> data.ArrayLayout:
@@ -27,18 +30,20 @@ class Feeder(Component):
         last: this is the step's last cycle; always.
     """
 
-    EXTRA: dict[str, Shape] = {}
-    """Run-time fields of a weights beat beyond those of every datapath."""
+    @staticmethod
+    def fields(datapath: Mac, array: Array) -> dict[str, Shape]:
+        """Run-time fields of a weights beat beyond those of every datapath."""
+        return {}
 
     @staticmethod
     def extra(datapath: Mac, w: QTensor) -> dict[str, int]:
-        """No datapath-specific run-time fields."""
+        """`fields` for weights ``w``."""
         return {}
 
     def __init__(self, datapath: Mac, array: Array) -> None:
         super().__init__(
             {
-                "weights": In(streams.weights(datapath, array, self.EXTRA)),
+                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
                 "advance": In(1),
                 "restart": In(1),
                 "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),

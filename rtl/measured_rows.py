@@ -22,9 +22,9 @@ class Provenance:
 
 
 def energy_rows(found: Characterization, origin: Provenance) -> list[EnergyRow]:
-    """One row per event."""
+    """One row per event of a part that the netlist has."""
     parameters = {part.component: part.parameters for part in found.parts}
-    return [_energy(each, parameters[each.component], origin) for each in found.events]
+    return [_energy(each, parameters[each.component], origin) for each in found.events if each.component in parameters]
 
 
 def area_rows(found: Characterization, origin: Provenance) -> list[AreaRow]:

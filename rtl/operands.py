@@ -1,11 +1,26 @@
 """Where steps wait for the columns that take them."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
 from rtl import streams
+from rtl.library import Library
+
+
+class Broadcast:
+    """PEs take the activations of their row straight from the queue."""
+
+    def __init__(
+        self, m: Module, platform: Library | None, datapath: ArrayDatapath, array: Array, queue: "OperandQueue",
+        position: Value, feeder: Component,
+    ) -> None:  # fmt: skip
+        self._activations = queue.activations
+
+    def inputs(self, row: int, column: int) -> dict[str, Value]:
+        """What the PE at ``row`` and ``column`` works on."""
+        return {"activations": self._activations[column % len(self._activations)]["values"][row]}
 
 
 class OperandQueue(Component):
@@ -20,7 +35,7 @@ class OperandQueue(Component):
         last_in_group, last_in_tile: per domain, of its step.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array, weights: streams.Layout) -> None:
+    def __init__(self, datapath: ArrayDatapath, array: Array, weights: streams.Layout) -> None:
         self._depth = datapath.operand_depth
         self._domains = datapath.sync_domains(array)
         activations = streams.activations(datapath, array)
@@ -89,3 +104,55 @@ class OperandQueue(Component):
         with m.If(advance):
             m.d.sync += pointer.eq(Mux(pointer == self._depth - 1, 0, pointer + 1))
         return pointer
+
+
+class BuildStage(Component):
+    """Holds the step that comes next, for the ``build_cycles`` in which something is made of it.
+
+    Members:
+        activations_in, weights_in, valid_in, ready_in: a step's beats, and their handshake.
+        activations, weights, valid, ready: the same, built; it may leave at the last of the cycles.
+        position: the cycle, from 0.
+        frozen: nothing moves, nothing is accepted.
+    """
+
+    def __init__(self, datapath: ArrayDatapath, array: Array, weights: streams.Layout) -> None:
+        self._cycles = datapath.build_cycles
+        activations = streams.activations(datapath, array)
+        super().__init__(
+            {
+                "activations_in": In(activations),
+                "weights_in": In(weights),
+                "valid_in": In(1),
+                "ready_in": Out(1),
+                "activations": Out(activations),
+                "weights": Out(weights),
+                "valid": Out(1),
+                "ready": In(1),
+                "position": Out(range(self._cycles)),
+                "frozen": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        full = Signal()
+        activations = Signal.like(self.activations_in, name="next_activations", reset_less=True)
+        weights = Signal.like(self.weights_in, name="next_weights", reset_less=True)
+        position = Signal.like(self.position)
+        last = position == self._cycles - 1
+        leaves = self.valid & self.ready
+        m.d.comb += [
+            self.activations.eq(activations),
+            self.weights.eq(weights),
+            self.position.eq(position),
+            self.valid.eq(full & last),
+            self.ready_in.eq(~self.frozen & (~full | leaves)),
+        ]
+        with m.If(self.ready_in):
+            m.d.sync += [full.eq(self.valid_in), position.eq(0)]
+            with m.If(self.valid_in):
+                m.d.sync += [activations.eq(self.activations_in), weights.eq(self.weights_in)]
+        with m.Elif(full & ~last & ~self.frozen):
+            m.d.sync += position.eq(position + 1)
+        return m

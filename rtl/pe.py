@@ -6,13 +6,33 @@ from types import ModuleType
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
+from hwsim.floating import FloatDatapath
 from rtl.accumulator import Accumulator
+from rtl.bucket_accumulator import BucketAccumulator
+from rtl.float32 import Float32Accumulator
+from rtl.plane_accumulator import PlanesAtOnce, PlanesInTurn
+
+CHOICES = {"plane": "turn", "bucket": "bucket", "first": "first"}
+"""Inputs of an accumulator that are fields of the datapath's operand, and which ones."""
 
 
-def implementation(datapath: IntegerDatapath) -> ModuleType:
+def implementation(datapath: ArrayDatapath) -> ModuleType:
     """The module of this package that has the datapath's ``Feeder`` and ``Dot``."""
     return importlib.import_module(f"rtl.{datapath.name()}")
+
+
+def _accumulator(datapath: ArrayDatapath, step: Signal) -> Component:
+    """What adds the steps up: one sum, one for each of several scales, or one for each code."""
+    if isinstance(datapath, FloatDatapath) and datapath.accumulation == "float32":
+        return Float32Accumulator()
+    if datapath.scales_per_group == 1:
+        return Accumulator(datapath, len(step))
+    if datapath.scatters:
+        return BucketAccumulator(datapath, step.shape())
+    if datapath.scales_in_turn:
+        return PlanesInTurn(datapath, step.shape())
+    return PlanesAtOnce(datapath, step.shape())
 
 
 class ProcessingElement(Component):
@@ -25,13 +45,13 @@ class ProcessingElement(Component):
         shadow: the shadow register.
     """
 
-    def __init__(self, datapath: IntegerDatapath) -> None:
+    def __init__(self, datapath: ArrayDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
-        self._accumulator = Accumulator(datapath, len(self._dot.step))
+        self._accumulator = _accumulator(datapath, self._dot.step)
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
         super().__init__(
-            {name: member for name, member in inner.items() if name not in ("step", "value")}
+            {name: member for name, member in inner.items() if name not in ("step", "value", *CHOICES)}
             | {"move": In(1), "shift": In(1), "below": In(sums), "shadow": Out(sums)}
         )
 
@@ -52,4 +72,7 @@ class ProcessingElement(Component):
             m.d.sync += shadow.eq(accumulator.value)
         with m.Elif(self.shift):
             m.d.sync += shadow.eq(self.below)
+        for name, field in CHOICES.items():
+            if name in accumulator.signature.members:
+                m.d.comb += getattr(accumulator, name).eq(self.operand[field])
         return m

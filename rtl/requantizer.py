@@ -4,8 +4,8 @@ from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
 from hwsim.kernels.tiles import REQUANTIZER_STAGES as STAGES
 from rtl import streams
 from rtl.arithmetic import overflow
@@ -23,12 +23,12 @@ class Requantizer(Component):
         value: the result.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
-        self._overflow = datapath.overflow
-        tile = streams.quantizers(array)
+    def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
+        self._overflow = datapath.result_overflow
+        tile = streams.quantizers(datapath, array)
         super().__init__(
             {
-                "sum": In(signed(datapath.accumulator_bits)),
+                "sum": In(signed(datapath.result_bits)),
                 "constants": In(tile["columns"].shape.elem_shape),
                 "low": In(tile["low"].shape),
                 "high": In(tile["high"].shape),
@@ -86,13 +86,13 @@ class RequantizerRow(Component):
         o: the row's results.
     """
 
-    def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
+    def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
         self._datapath = datapath
         self._array = array
         row = data.StructLayout(
             {
-                "sums": data.ArrayLayout(signed(datapath.accumulator_bits), array.cols),
-                "constants": streams.quantizers(array),
+                "sums": data.ArrayLayout(signed(datapath.result_bits), array.cols),
+                "constants": streams.quantizers(datapath, array),
                 "last": 1,
             }
         )

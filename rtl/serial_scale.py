@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.integer import IntegerDatapath
+from hwsim.array_datapath import ArrayDatapath
 
 
 class SerialScale(Component):
@@ -18,7 +18,7 @@ class SerialScale(Component):
         value: the product, in the cycle of the scale's last bit.
     """
 
-    def __init__(self, datapath: IntegerDatapath) -> None:
+    def __init__(self, datapath: ArrayDatapath) -> None:
         bits = datapath.group_accumulator_bits
         super().__init__(
             {

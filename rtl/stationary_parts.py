@@ -33,7 +33,7 @@ class StationaryElement(Component):
     def __init__(self, datapath: IntegerDatapath) -> None:
         self._feeder = implementation(datapath).Feeder(datapath, ONE)
         self._dot = implementation(datapath).Dot(datapath)
-        self._extra = implementation(datapath).Feeder.EXTRA
+        self._extra = implementation(datapath).Feeder.fields(datapath, ONE)
         super().__init__(
             {
                 "weights": In(data.ArrayLayout(signed(datapath.weight_bits), datapath.lanes)),

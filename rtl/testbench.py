@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
+from hwsim.datapaths.rram import Rram
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.files import write_atomically
-from hwsim.integer import IntegerDatapath
 from hwsim.network import Network
-from rtl import harness, layers, stimuli, verilog
+from rtl import harness, layers, rram_stimuli, stimuli, verilog
 from rtl.array import stream_layouts
 from rtl.generator import generate
-from rtl.stimuli import RESULTS, Matmul
+from rtl.stimuli import RESULTS, Matmul, Stimuli
 
 ARRAY = "pe_array"
 """Name of the array's module and file."""
@@ -30,16 +31,24 @@ def write_vectors(out: Path, network: Network, layer: str, design: Design, x: np
     if layer not in names:
         raise NetworkError(f"no layer {layer!r} on the array; {nearest(layer, names)}")
     here = design.layer(layer)
-    if not isinstance(here.datapath, IntegerDatapath):
-        raise DesignError(f"{here.datapath.name()} is a cost-only rule: it has no RTL")
+    datapath, array = here.datapath, here.array
+    if isinstance(datapath, Rram):
+        parts = layers.crossbar_parts(network, design, layer, x, array)
+        return _write(out, datapath, array, [rram_stimuli.stimuli(datapath, array, part) for part in parts])
+    if not isinstance(datapath, ArrayDatapath):
+        raise DesignError(f"{datapath.name()} is a cost-only rule: it has no RTL")
     operands = next(found for name, found in layers.matmuls(network, design, x) if name == layer)
-    return write_matmuls(out, here.datapath, here.array, operands)
+    return write_matmuls(out, datapath, array, operands)
 
 
-def write_matmuls(out: Path, datapath: IntegerDatapath, array: Array, matmuls: Sequence[Matmul]) -> list[Path]:
+def write_matmuls(out: Path, datapath: ArrayDatapath, array: Array, matmuls: Sequence[Matmul]) -> list[Path]:
     """Like `write_vectors`, for matmuls given as they are; returns the files."""
+    return _write(out, datapath, array, [stimuli.stimuli(datapath, array, each) for each in matmuls])
+
+
+def _write(out: Path, datapath: ArrayDatapath | Rram, array: Array, answers: Sequence[Stimuli]) -> list[Path]:
     layouts = stream_layouts(datapath, array)
-    jobs = [harness.Job(stimuli=stimuli.stimuli(datapath, array, each)) for each in matmuls]
+    jobs = [harness.Job(stimuli=each) for each in answers]
     depths = {name: sum(len(job.stimuli.streams[name]) for job in jobs) for name in layouts}
     harness.write_jobs(out, layouts, jobs)
     texts = {

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwsim import digits
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
+from hwsim.datapaths.mac import Mac
 from hwsim.design import Design
 from hwsim.errors import HwsimError
-from hwsim.integer import IntegerDatapath
 from hwsim.network import Network
 from hwsim.qtensor import QTensor
 from rtl import layers
@@ -22,16 +23,17 @@ PIECES = 6
 """Pieces of each layer: two tiles each."""
 
 
-def of_networks(datapath: IntegerDatapath, array: Array, names: Sequence[str], seed: int) -> dict[str, list[Matmul]]:
+def of_networks(datapath: ArrayDatapath, array: Array, names: Sequence[str], seed: int) -> dict[str, list[Matmul]]:
     """Pieces of every layer that the datapath takes, by network; networks without such a layer are left out."""
     found = {name: of_network(datapath, array, digits.load(name), seed) for name in names}
     return {name: pieces for name, pieces in found.items() if pieces}
 
 
-def of_network(datapath: IntegerDatapath, array: Array, network: Network, seed: int) -> list[Matmul]:
+def of_network(datapath: ArrayDatapath, array: Array, network: Network, seed: int) -> list[Matmul]:
     """`PIECES` of each layer's matmuls on held-out images, drawn from ``seed``."""
     rng = np.random.default_rng(seed)
-    wide = dataclasses.replace(datapath, activation_bits=max(NETWORK_BITS, datapath.activation_bits))
+    # Narrow datapaths refuse the networks' layers, whose operands are the same on any that takes integers.
+    wide = datapath if datapath.activation_bits >= NETWORK_BITS else Mac(scale_bits=16, offset_bits=16)
     design = Design(datapath=wide, array=array)
     x = digits.held_out(network)[0][:IMAGES]
     pieces: list[Matmul] = []
@@ -59,11 +61,11 @@ def _piece(rng: np.random.Generator, matmul: Matmul, array: Array) -> Matmul:
     row, column = int(rng.integers(len(matmul.x) - m + 1)), int(rng.integers(matmul.w.n - n + 1))
     return dataclasses.replace(
         matmul, x=matmul.x[row : row + m], w=matmul.w.rows(column, column + n),
-        quantizer=layers.channels(matmul.quantizer, column, n),
+        quantizer=matmul.quantizer.channels(slice(column, column + n)),
     )  # fmt: skip
 
 
-def uniform(matmuls: Sequence[Matmul], datapath: IntegerDatapath, seed: int) -> list[Matmul]:
+def uniform(matmuls: Sequence[Matmul], datapath: ArrayDatapath, seed: int) -> list[Matmul]:
     """The same matmuls with uniform random activations and weight codes."""
     rng = np.random.default_rng(seed)
     limit = 1 << (datapath.activation_bits - 1)

@@ -97,7 +97,7 @@ class WeightStationaryArray(Component):
     def _fields_in_use(self, m: Module, control: StationaryControl) -> dict[str, Value]:
         """The datapath's run-time fields, in two banks like the weights."""
         fields = {}
-        for name, shape in implementation(self._datapath).Feeder.EXTRA.items():
+        for name, shape in implementation(self._datapath).Feeder.fields(self._datapath, self._array).items():
             loaded, fields[name] = Signal(shape, name=f"{name}_loaded"), Signal(shape, name=name)
             with m.If(control.load):
                 m.d.sync += loaded.eq(self.i_weights.p[name])

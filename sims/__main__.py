@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sims import catalogue, runner, toolchain
+from sims.configuration import Configuration
 from sims.runner import Row
 
 
@@ -47,19 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sims", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the part that the tests run")
-    parser.add_argument("--design", help="only this configuration")
+    parser.add_argument("--design", help="only this configuration, or those of this datapath")
     parser.add_argument("--waves", action="store_true", help="leave a waveform (VCD) and say where")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="configurations at a time")
     return parser
 
 
-def _choose(options: argparse.Namespace) -> list[catalogue.Configuration]:
-    if options.design:
-        return [catalogue.find(options.design)]
-    return [each for each in catalogue.catalogue() if each.quick or not options.quick]
+def _choose(options: argparse.Namespace) -> list[Configuration]:
+    configurations = catalogue.chosen(options.design) if options.design else catalogue.catalogue()
+    return [each for each in configurations if each.quick or not options.quick]
 
 
-def _run(console: Console, chosen: Sequence[catalogue.Configuration], options: argparse.Namespace) -> list[Row]:
+def _run(console: Console, chosen: Sequence[Configuration], options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

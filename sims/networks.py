@@ -5,10 +5,10 @@ import dataclasses
 from collections.abc import Iterator
 
 from hwsim import digits
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import FormatError
-from hwsim.integer import IntegerDatapath
 from hwsim.measurement import check_support
 from hwsim.workload import MatmulLayer, Workload
 from rtl import layers
@@ -20,7 +20,7 @@ BATCH = 20
 STALL = 96
 
 
-def jobs(datapath: IntegerDatapath, array: Array) -> Iterator[tuple[str, Job]]:
+def jobs(datapath: ArrayDatapath, array: Array) -> Iterator[tuple[str, Job]]:
     """``network:layer`` and job of every layer of every network that runs, without stalls and with them."""
     design = Design(datapath=datapath, array=array)
     for network in runnable(design):

@@ -12,7 +12,7 @@ from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
 from sims import amaranth_engine, verilator_engine
-from sims.catalogue import Configuration
+from sims.configuration import Configuration
 from sims.outcome import Outcome
 
 RUNS = verilator_engine.ROOT / "build" / "sims"

@@ -1,6 +1,7 @@
 """Simulator against RTL on the quick part of the catalogue, and benches that must notice faults."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,17 +10,23 @@ from cocotb_tools.check_results import get_results
 from hwsim import digits
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.lut import Lut
+from hwsim.datapaths.lut_buckets import LutBuckets
+from hwsim.datapaths.lut_products import LutProducts
 from hwsim.datapaths.mac import Mac
-from hwsim.design import Design
+from hwsim.datapaths.rram import Rram
+from hwsim.design import Design, Override
 from hwsim.errors import FormatError
 from hwsim.simulation import simulate
-from rtl import harness, stimuli, verilog
+from hwsim.workload import MatmulLayer, OneBit, Workload
+from rtl import harness, rram_stimuli, stimuli, verilog
 from rtl.array import stream_layouts
 from rtl.generator import generate
 from rtl.harness import Job
 from rtl.stimuli import RESULTS
-from sims import amaranth_engine, networks, runner, verilator_engine
-from sims.catalogue import Configuration, catalogue, find
+from sims import amaranth_engine, crossbars, networks, runner, verilator_engine
+from sims.catalogue import catalogue, chosen, find
+from sims.configuration import ROUNDS, Configuration
 from sims.faults import FAULTS, Faulty
 from sims.workloads import random_matmul
 
@@ -32,6 +39,10 @@ def names(configuration: Configuration) -> str:
     return configuration.name
 
 
+def crossbar(configuration: Configuration) -> bool:
+    return isinstance(configuration.datapath, Rram)
+
+
 @pytest.mark.parametrize("configuration", QUICK, ids=names)
 def test_simulator_and_rtl_agree(configuration, tmp_path):
     named = list(configuration.workloads())
@@ -42,11 +53,11 @@ def test_simulator_and_rtl_agree(configuration, tmp_path):
 
 
 @pytest.mark.parametrize("network", digits.NAMES)
-@pytest.mark.parametrize("configuration", [each for each in QUICK if each.network], ids=names)
+@pytest.mark.parametrize("configuration", [each for each in QUICK if each.network and not crossbar(each)], ids=names)
 def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
     design = Design(datapath=configuration.datapath, array=configuration.array)
     if network not in networks.runnable(design):
-        with pytest.raises(FormatError, match="its values need"):
+        with pytest.raises(FormatError, match=r"its values|accumulator_bits|planes|buckets"):
             simulate(digits.load(network), design)
         return
     result = simulate(digits.load(network), design, batch=networks.BATCH)
@@ -58,19 +69,110 @@ def test_jobs_are_the_layers_that_simulate_counts(configuration, network):
 
 
 def test_catalogue_is_wide_enough():
-    for datapath in ("mac", "bit_serial"):
-        chosen = [each for each in catalogue() if each.datapath.name() == datapath]
-        assert sum(each.engine == "verilator" for each in chosen) >= 8
-        assert sum(each.quick for each in chosen) >= 5
-        for stationary in (False, True):
-            same = [each for each in chosen if each.array.weight_stationary == stationary]
+    for datapath in ("mac", "bit_serial", "lut", "lut_buckets", "lut_products"):
+        designs = [each for each in catalogue() if each.datapath.name() == datapath]
+        assert sum(each.engine == "verilator" for each in designs) >= 8
+        assert sum(each.quick for each in designs) >= 5
+        for stationary in (False,) if datapath.startswith("lut") else (False, True):
+            same = [each for each in designs if each.array.weight_stationary == stationary]
             assert len({(each.datapath, each.array) for each in same}) >= (12 if stationary else 25)
             assert {each.engine for each in same if each.quick} == {"verilator", "amaranth"}
             whole = [each for each in same if each.network]
-            assert whole
+            assert whole or datapath == "lut_products"  # no network has activations of 4 bits
             for each in whole:
                 assert each.quick
                 assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+
+
+@pytest.mark.parametrize("datapath", ["lmul", "fp_mac"])
+def test_catalogue_of_floating_point_is_wide_enough(datapath):
+    chosen = [each for each in catalogue() if each.datapath.name() == datapath]
+    assert sum(each.engine == "verilator" for each in chosen) >= 8
+    assert {each.datapath.accumulation for each in chosen if each.quick} == {"float32", "fixed"}
+    for each in (each for each in chosen if each.network):
+        assert (each.array.rows, each.array.cols, each.datapath.lanes) == (8, 8, 8)
+        design = Design(datapath=each.datapath, array=each.array)
+        assert "cnn_fp8" in networks.runnable(design)
+
+
+def test_crossbars_are_compared_widely():
+    chosen = [each for each in catalogue() if crossbar(each)]
+    assert len({(each.datapath, each.array) for each in chosen}) >= 25
+    assert sum(each.engine == "verilator" for each in chosen) >= 8
+    assert {each.engine for each in chosen if each.quick} == {"verilator", "amaranth"}
+    drawn = sum(ROUNDS[each.engine] * len(crossbars.KINDS) for each in chosen)
+    assert drawn >= 300
+
+
+def test_every_layer_of_signs_runs_on_crossbars():
+    def weights(layer):
+        (w,) = layer.weights
+        return set(np.unique(w.integers * w.scale[:, :1]))
+
+    whole = [each for each in catalogue() if crossbar(each) and each.network]
+    assert any(each.quick for each in whole)
+    for name in digits.NAMES:
+        network = digits.load(name)
+        found = {layer for each in whole for layer in crossbars.fitting(network, each.datapath, each.array)}
+        layers = [layer for layer in Workload.from_network(network).layers if isinstance(layer, MatmulLayer)]
+        split = {layer.name for layer in layers if layer.one_bit and layer.one_bit.groups > 1}
+        unsplit = {layer.name for layer in layers if layer.one_bit == OneBit() and weights(layer) == {-1, 1}}
+        assert found == split | unsplit
+
+
+@pytest.mark.parametrize("network", [name for name in digits.NAMES if "binary" in name or "split" in name])
+def test_crossbar_jobs_are_the_layers_that_simulate_counts(network):
+    loaded = digits.load(network)
+    for each in catalogue():
+        if not (crossbar(each) and each.network):
+            continue
+        for layer in crossbars.fitting(loaded, each.datapath, each.array):
+            part = next(crossbars.layer_parts(loaded, layer, each.array))
+            job = rram_stimuli.stimuli(each.datapath, each.array, part)
+            programming = max(len(job.streams[name]) for name in ("i_cells", "i_references"))
+            wide = dataclasses.replace(each.array, cols=1024)
+            design = Design(overrides=(Override(layers=layer, datapath=each.datapath, array=wide),))
+            result = simulate(loaded, design, batch=crossbars.BATCH)
+            counted = next(one.compute_cycles for one in result.layers if one.name == layer)
+            assert job.cycles - programming == counted
+
+
+def test_a_datapath_names_all_of_its_configurations():
+    assert chosen("lut") == [each for each in catalogue() if each.datapath.name() == "lut"]
+    assert chosen("lut-network") == [find("lut-network")]
+    with pytest.raises(KeyError, match="no design 'lut-missing'"):
+        chosen("lut-missing")
+
+
+def test_tables_of_every_size_are_compared():
+    designs = [each for each in catalogue() if each.datapath.name() == "lut"]
+    assert len(designs) >= 30
+    assert {each.datapath.mu for each in designs} >= {1, 2, 3, 4, 5}
+    assert {each.datapath.weight_bits for each in designs} >= {1, 2, 3, 4}
+    readers = {each.datapath.sharing(each.array) for each in designs}
+    assert {min(readers), max(readers)} == {1, 16}
+    for field, values in (
+        ("build", {"naive", "two_level", "shared", "incremental"}), ("reuse", {"none", "rows", "patterns"}),
+        ("table", {"full", "half"}), ("planes", {"serial", "parallel"}), ("entries", {"exact", "int8"}),
+        ("plane_scales", {False, True}), ("overflow", {"wrap", "saturate"}),
+    ):  # fmt: skip
+        assert {getattr(each.datapath, field) for each in designs} == values
+
+
+@pytest.mark.parametrize(
+    ("name", "networks_of"),
+    [
+        ("lut-network", {"binary", "ternary", "int4", "plum", "tbn"}),
+        ("lut-patterns-network", {"binary", "ternary", "int4", "plum", "tbn"}),
+        ("lut_buckets-network", {"binary", "ternary", "int4", "plum", "tbn", "bitmod", "denseshift"}),
+    ],
+)
+def test_tables_run_these_networks_whole(name, networks_of):
+    configuration = find(name)
+    design = Design(datapath=configuration.datapath, array=configuration.array)
+    expected = {each for each in digits.NAMES if each.partition("_")[2] in networks_of}
+    assert set(networks.runnable(design)) == expected
+    assert configuration.network
 
 
 def test_every_network_runs_bit_serially():
@@ -149,8 +251,15 @@ def test_broken_stream_rules_are_noticed(engine, array, fault, tmp_path):
     assert outcome.violations > 0
 
 
-@pytest.mark.parametrize("array", [SMALL, STATIONARY], ids=lambda array: array.dataflow)
-@pytest.mark.parametrize("datapath", [Mac(lanes=2), BitSerial(lanes=2, skip="zero")], ids=lambda d: d.name())
+BARE = [
+    *itertools.product([Mac(lanes=2), BitSerial(lanes=2, skip="zero")], [SMALL, STATIONARY]),
+    (Lut(lanes=4, mu=2, build="incremental"), SMALL),
+    (LutBuckets(lanes=2, weight_bits=2), SMALL),
+    (LutProducts(lanes=2, weight_bits=2), SMALL),
+]
+
+
+@pytest.mark.parametrize(("datapath", "array"), BARE, ids=[f"{each[0].name()}-{each[1].dataflow}" for each in BARE])
 def test_stream_rules_cycle_by_cycle(datapath, array, tmp_path):
     layouts = stream_layouts(datapath, array)
     matmul = random_matmul("ragged", datapath, array, seed=6)

@@ -20,8 +20,8 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component
 from cocotb_tools.runner import get_runner
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
-from hwsim.integer import IntegerDatapath
 from rtl import harness, stimuli, verilog
 from rtl.array import stream_layouts
 from rtl.generator import generate
@@ -49,7 +49,7 @@ class Build:
     waves: bool
 
 
-def build(datapath: IntegerDatapath, array: Array, waves: bool = False) -> Build:
+def build(datapath: ArrayDatapath, array: Array, waves: bool = False) -> Build:
     """The harness around the array of ``datapath``, compiled unless it already was."""
     return build_harness(generate(datapath, array), stream_layouts(datapath, array), waves)
 
@@ -121,17 +121,23 @@ def run_bench(build: Build, bench: str, folder: Path, test: str, variables: dict
 
 
 def replay(
-    build: Build, datapath: IntegerDatapath, array: Array, jobs: Sequence[harness.Job], folder: Path
+    build: Build, datapath: ArrayDatapath, array: Array, jobs: Sequence[harness.Job], folder: Path
 ) -> list[Outcome]:
     """One outcome per job, replayed in as many processes as their beats need."""
+    return replay_streams(build, stream_layouts(datapath, array), f"bench_{datapath.name()}", jobs, folder)
+
+
+def replay_streams(
+    build: Build, layouts: Mapping[str, data.StructLayout], bench: str, jobs: Sequence[harness.Job], folder: Path
+) -> list[Outcome]:
+    """Like `replay`, of a component with streams of these layouts, by the cocotb module ``bench``."""
     outcomes: list[Outcome] = []
-    layouts = stream_layouts(datapath, array)
     for number, part in enumerate(_parts(jobs)):
         where = folder / str(number)
         harness.write_jobs(where, layouts, part)
         answer = where / "outcomes.json"
         answer.unlink(missing_ok=True)
-        run_bench(build, f"bench_{datapath.name()}", where, "replays_jobs", {"OUTCOMES": str(answer)})
+        run_bench(build, bench, where, "replays_jobs", {"OUTCOMES": str(answer)})
         if not answer.exists():
             raise RuntimeError(f"the bench did not finish; see {where / 'run.log'}")
         done = [Outcome(**each) for each in json.loads(answer.read_text())]

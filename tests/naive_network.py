@@ -86,6 +86,47 @@ def _conv(operator, x):
     return np.moveaxis(_quantize(np.moveaxis(result, 1, -1), operator.quantizer), -1, 1)
 
 
+def _merged(operator, bits):
+    """±1 [outputs, N] of bits [outputs, window, splits * N]: pooled as sums would be, then one vote per split."""
+    outputs = bits.shape[2] // operator.splits
+    result = np.zeros((len(bits), outputs), dtype=np.int64)
+    for position, n in itertools.product(range(len(bits)), range(outputs)):
+        votes = 0
+        for split in range(operator.splits):
+            column = split * outputs + n
+            seen = bits[position, :, column]
+            votes += int(min(seen) if operator.quantizer.invert[column] else max(seen))
+        result[position, n] = 1 if votes >= 0 else -1
+    return result
+
+
+def _splitlinear(operator, x):
+    size = operator.weight.codes.shape[1]
+    weight = _weights(operator.weight).reshape(operator.splits, -1, size)
+    flat = x.reshape(-1, operator.splits, size)
+    sums = np.einsum("msk,snk->msn", flat, weight).reshape(len(flat), 1, -1)
+    return _merged(operator, _quantize(sums, operator.quantizer)).reshape(*x.shape[:-1], -1)
+
+
+def _splitconv(operator, x):
+    size = operator.weight.codes.shape[1]
+    weight = _weights(operator.weight).reshape(operator.splits, -1, size)
+    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in operator.padding)], constant_values=operator.pad_value)
+    axes = list(zip(padded.shape[2:], operator.kernel, operator.stride, operator.dilation, operator.pool, strict=True))
+    out = [((extent - d * (k - 1) - 1) // s + 1) // p for extent, k, s, d, p in axes]
+    result = np.zeros((len(x), weight.shape[1], *out), dtype=np.int64)
+    for position in itertools.product(*map(range, out)):
+        bits = []
+        for inside in itertools.product(*map(range, operator.pool)):
+            start = [(o * p + i) * s for o, i, (_, _, s, _, p) in zip(position, inside, axes, strict=True)]
+            where = tuple(slice(b, b + d * (k - 1) + 1, d) for b, (_, k, _, d, _) in zip(start, axes, strict=True))
+            patch = padded[(slice(None), slice(None), *where)].reshape(len(x), operator.splits, size)
+            bits.append(np.einsum("bsk,snk->bsn", patch, weight).reshape(len(x), -1))
+        pooled = _quantize(np.stack(bits, axis=1), operator.quantizer)
+        result[(slice(None), slice(None), *position)] = _merged(operator, pooled)
+    return result
+
+
 def _requantize(operator, x):
     return np.moveaxis(_quantize(np.moveaxis(x, 1, -1), operator.quantizer), -1, 1)
 

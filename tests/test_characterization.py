@@ -149,7 +149,7 @@ def test_a_grid_is_for_its_own_datapaths(tmp_path, capsys):
     common = ["--liberty", str(TINY), "--node", "1000", "--out", str(tmp_path / "table")]
     assert main(["characterize", *common]) == 2
     assert "--grid" in capsys.readouterr().err
-    assert main(["characterize", "--grid", "--datapath", "stripes", *common]) == 2
+    assert main(["characterize", "--grid", "full", "--datapath", "stripes", *common]) == 2
     assert "the grid has no points of datapath stripes" in capsys.readouterr().err
 
 

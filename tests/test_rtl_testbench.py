@@ -1,28 +1,46 @@
 """The testbench for a user's own flow: it passes, and it fails when a golden value is wrong."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
-from hwsim import digits
+from hwsim import Adc, digits
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
-from hwsim.design import Design
-from hwsim.errors import NetworkError
+from hwsim.datapaths.rram import Rram
+from hwsim.design import Design, Override
+from hwsim.errors import DesignError, FormatError, NetworkError
 from rtl.testbench import write_matmuls, write_vectors
 from sims import toolchain
 from sims.workloads import random_matmul
+from tests.split_networks import linear_network
 
 DATAPATH = BitSerial(lanes=2, skip="zero")
 ARRAY = Array(rows=2, cols=3)
 STATIONARY = Array(rows=2, cols=3, dataflow="weight_stationary", accumulator_rows=4)
 
 
-@pytest.fixture(scope="module", params=[ARRAY, STATIONARY], ids=lambda array: array.dataflow)
+CROSSBARS = Rram(rows=8, cols=3, columns_per_sense=2)
+
+
+def write_crossbars(out, layer="hidden", datapath=CROSSBARS):
+    """A layer of 12 outputs on crossbars for four of them."""
+    array = Array(rows=24, cols=4, dataflow="weight_stationary")
+    design = Design(overrides=(Override(layers=layer, datapath=datapath, array=array),))
+    network = linear_network(np.random.default_rng(0), inputs=24, hidden=12, splits=3)
+    return write_vectors(out, network, layer, design, np.random.default_rng(1).integers(-9, 10, (5, 7)))
+
+
+@pytest.fixture(scope="module", params=[ARRAY, STATIONARY, CROSSBARS], ids=["output", "weight", "crossbars"])
 def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("vectors")
+    if request.param == CROSSBARS:
+        write_crossbars(out)
+        return out
     matmuls = [random_matmul(kind, DATAPATH, request.param, seed=1) for kind in ("ragged", "one_step", "long")]
     files = write_matmuls(out, DATAPATH, request.param, matmuls)
     assert all(file.stat().st_size for file in files)
@@ -58,6 +76,14 @@ def test_vectors_of_a_network_layer(array, tmp_path):
     assert len(written["o_results.hex"].split()) == 3 * -(-channels // array.cols)
     with pytest.raises(NetworkError, match="did you mean 'head'"):
         write_vectors(tmp_path, network, "heat", design, images[:3])
+
+
+def test_layers_that_crossbars_have_no_vectors_of(tmp_path):
+    with pytest.raises(FormatError, match="layer 'first': rram: word lines carry"):
+        write_crossbars(tmp_path, layer="first")
+    with pytest.raises(DesignError, match="computes no values"):
+        write_crossbars(tmp_path, datapath=dataclasses.replace(CROSSBARS, adc=Adc()))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("compiled", [with_verilator, *([with_iverilog] if shutil.which("iverilog") else [])])

@@ -1,20 +1,26 @@
 """Stimuli: packing, and the simulator's answers against slow references, on the catalogue's workloads."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from amaranth.hdl import signed
 from amaranth.lib import data
 
 from hwsim import mapping
+from hwsim.datapaths.rram import Rram
+from hwsim.floating import FloatDatapath
 from hwsim.requantization import requantize
 from rtl import beats, stimuli
 from rtl.array import stream_layouts
 from sims.catalogue import catalogue
 from sims.workloads import KINDS, random_matmul
-from tests import naive, naive_weight_stationary
+from tests import naive, naive_floating, naive_weight_stationary
 
-AMARANTH = [each for each in catalogue() if each.engine == "amaranth"]
+MATMULS = [each for each in catalogue() if not isinstance(each.datapath, Rram)]
+AMARANTH = [each for each in MATMULS if each.engine == "amaranth"]
 SMALL = [each for each in AMARANTH if not each.array.weight_stationary]
+INTEGER = [each for each in SMALL if not isinstance(each.datapath, FloatDatapath)]
 STATIONARY = [each for each in AMARANTH if each.array.weight_stationary]
 LAYOUT = data.StructLayout(
     {
@@ -57,12 +63,28 @@ def test_simulator_agrees_with_slow_references(configuration, kind):
     datapath, array = configuration.datapath, configuration.array
     matmul = random_matmul(kind, datapath, array, seed=1)
     x, w, quantizer = matmul.x[:5], matmul.w, matmul.quantizer
+    if isinstance(datapath, FloatDatapath):
+        check_floating(datapath, x, w, quantizer)
+        return
     sums = datapath.matmul(x, w)
     np.testing.assert_array_equal(sums, naive.matmul(x, w, datapath))
     expected = [
         [naive.requantize(int(acc), quantizer, n, datapath.overflow) for n, acc in enumerate(row)] for row in sums
     ]
     np.testing.assert_array_equal(requantize(sums, quantizer, datapath.overflow), expected)
+
+
+def check_floating(datapath, x, w, quantizer) -> None:
+    """Codes, products and sums number by number; the array's integers; the requantizer."""
+    codes, exponent = datapath.encode(x), datapath.sum_exponent(w, quantizer.sum_shift)
+    sums = naive_floating.matmul(datapath, codes, datapath.codes(w), w, datapath.division(w))
+    exact = [[Fraction(each.item()) for each in row] for row in datapath.matmul(codes, w)]
+    np.testing.assert_array_equal(np.array(exact), sums)
+    whole = [[naive_floating.integer(each, exponent) for each in row] for row in sums]
+    ours = datapath.layer_sums(x, w, quantizer.sum_shift)
+    np.testing.assert_array_equal(ours, whole)
+    expected = [[naive.requantize(acc, quantizer, n, "saturate") for n, acc in enumerate(row)] for row in whole]
+    np.testing.assert_array_equal(datapath.requantize(ours, quantizer), expected)
 
 
 @pytest.mark.parametrize("configuration", catalogue(), ids=lambda each: each.name)
@@ -84,10 +106,12 @@ def stepped_cycles(datapath, array, matmul) -> int:
             sequence += naive.tile_steps(matmul.w, datapath, array, tile.n0, tile.n1, tile.m1 - tile.m0)
     if array.weight_stationary:
         return naive_weight_stationary.array_cycles(sequence)
+    if isinstance(datapath, FloatDatapath):  # every sum is as much later as the pipeline is long
+        return naive.array_cycles(sequence, datapath.operand_depth, datapath.scale_stage) + datapath.pipeline_stages
     return naive.array_cycles(sequence, datapath.operand_depth, datapath.scale_latency)
 
 
-@pytest.mark.parametrize("configuration", SMALL[::3], ids=lambda each: each.name)
+@pytest.mark.parametrize("configuration", INTEGER[::3], ids=lambda each: each.name)
 def test_golden_rows_follow_from_the_input_beats(configuration):
     """Recomputes every result from the packed beats, by docs/hardware.md."""
     datapath, array = configuration.datapath, configuration.array

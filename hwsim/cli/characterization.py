@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.cli import inputs, output
 from hwsim.cli.gates import NO_WIRES
 from hwsim.datapath import Array, Component
@@ -15,7 +16,6 @@ from hwsim.design import Design
 from hwsim.errors import DesignError, MissingExtraError, nearest
 from hwsim.exploration import Space
 from hwsim.files import parse_yaml
-from hwsim.integer import IntegerDatapath
 from hwsim.power import liberty
 from hwsim.technology import fitting, parts, writing
 from hwsim.technology.rows import CONDITIONS
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from hwsim.power.synthesis import Recipe
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_PARTS = "cacti45 dram vector_unit"
+_PARTS = "cacti45 crossbar dram vector_unit"
 _ARRAY = Array(rows=2, cols=1)
 _ACCUMULATOR_ROWS = 8
+_GRIDS = ("first", "full")
 _NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
 
 
 @click.command()
 @click.argument("designs", metavar="[DESIGN]...", nargs=-1)
-@click.option("--grid", is_flag=True, help="Measure the design points that the shipped tables were made of.")
+@click.option(
+    "--grid", type=click.Choice(_GRIDS), help="Measure the design points that the shipped tables were made of."
+)
 @click.option("--datapath", "datapaths", multiple=True, help="With --grid: points of this datapath only; repeatable.")
 @click.option("--liberty", "liberty_files", required=True, multiple=True, type=_FILE, help="Cell library; repeatable.")
 @click.option("--node", required=True, help="Node of the library in nm, as the table names it.")
@@ -53,7 +56,7 @@ _NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
 @inputs.json_option
 def characterize(
     designs: tuple[str, ...],
-    grid: bool,
+    grid: str | None,
     datapaths: tuple[str, ...],
     liberty_files: tuple[Path, ...],
     node: str,
@@ -81,24 +84,24 @@ def characterize(
         raise MissingExtraError("hwsim characterize", "rtl") from error
     from hwsim.power.synthesis import Recipe
 
-    if bool(designs) == grid:
+    if bool(designs) == bool(grid):
         raise DesignError("name designs to measure, or --grid for those of the shipped tables")
     unknown = [part for part in (lent or "").split() if part not in parts()]
     if unknown:
         raise DesignError(f"--parts: {nearest(unknown[0], parts())}")
-    points = {name: inputs.design(name) for name in designs} if designs else _grid(datapaths)
+    points = {name: inputs.design(name) for name in designs} if grid is None else _grid(grid, datapaths)
     library = liberty.read(liberty_files)
     wires = library.default_wire_load if wire_load is None else wire_load
     table = _Table(out, lent, library, Recipe(liberty=liberty_files, dont_use=dont_use),
                    None if wires == NO_WIRES else wires, node, seed)  # fmt: skip
     report: list[dict[str, Any]] = []
     for name, design in points.items():
-        if not isinstance(design.datapath, IntegerDatapath):
+        if not isinstance(design.datapath, ArrayDatapath):
             raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL to characterize")
         if not replace and table.knows(design):
             click.echo(f"{name}: already in {out}", err=True)
             continue
-        for row in table.measure(name, design, networks or _NETWORKS, replace, show_progress=not as_json):
+        for row in table.measure(name, design, networks or _networks(design), replace, show_progress=not as_json):
             report.append(row)
             if not as_json:
                 output.print_line(
@@ -109,9 +112,18 @@ def characterize(
         output.print_json({"out": str(out), "events": report})
 
 
-def _grid(datapaths: Iterable[str]) -> dict[str, Design]:
-    """The shipped grid's points, by what tells them from the default."""
-    entries = parse_yaml((resources.files("hwsim.data") / "characterization.yaml").read_text(encoding="utf-8"))
+def _networks(design: Design) -> tuple[str, ...]:
+    """Networks that the datapath takes layers of."""
+    assert isinstance(design.datapath, ArrayDatapath)
+    if design.datapath.operand_kind != "integer":
+        return ("cnn_fp8",)
+    return ("mlp_binary", "cnn_binary") if getattr(design.datapath, "weight_bits", 8) == 1 else _NETWORKS
+
+
+def _grid(name: str, datapaths: Iterable[str]) -> dict[str, Design]:
+    """The points of a shipped grid and of those before it, by what tells them from the default."""
+    grids = parse_yaml((resources.files("hwsim.data") / "characterization.yaml").read_text(encoding="utf-8"))
+    entries = [entry for each in _GRIDS[: _GRIDS.index(name) + 1] for entry in grids[each]]
     found = dict.fromkeys(design for entry in entries for design in Space(entry).designs())
     chosen = [design for design in found if not datapaths or design.datapath.name() in datapaths]
     if not chosen:
@@ -161,7 +173,7 @@ class _Table:
         from rtl import characterization, measured_rows, tiles
 
         datapath, array = design.datapath, _measured_array(design)
-        assert isinstance(datapath, IntegerDatapath)
+        assert isinstance(datapath, ArrayDatapath)
         sets = tiles.of_networks(datapath, array, list(networks), self.seed)
         if not sets:
             raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks)}")

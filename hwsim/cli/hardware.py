@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from hwsim.cli import inputs, output
-from hwsim.errors import DesignError, HwsimError, MissingExtraError
+from hwsim.errors import HwsimError, MissingExtraError
 from hwsim.files import write_atomically
-from hwsim.integer import IntegerDatapath
 
 MODULE = "pe_array"
 
@@ -32,8 +31,6 @@ def rtl(design_name: str, out: Path, vectors: str | None, as_json: bool) -> None
         raise MissingExtraError("hwsim rtl", "rtl") from error
     design = inputs.design(design_name)
     if vectors is None:
-        if not isinstance(design.datapath, IntegerDatapath):
-            raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL")
         text = verilog.emit(generate(design.datapath, design.array), MODULE)
         written = [out / f"{MODULE}.v"]
         write_atomically(written[0], text.encode())

@@ -6,6 +6,7 @@ import click
 import pandas as pd
 
 from hwsim.cli import inputs, output
+from hwsim.errors import FormatError, MissingExtraError
 from hwsim.files import write_atomically
 
 CSV_COLUMNS = ["version", "accelerator", "model", "stage", "cycles", "energy_uj"]
@@ -57,3 +58,62 @@ def bitmod(version: str | None, csv: Path | None, as_json: bool) -> None:
     )
     if csv:
         output.print_line(f"wrote {csv}")
+
+
+@reproduce.command()
+@click.option("--no-networks", is_flag=True, help="Leave out the accuracy on digits, which takes a minute.")
+@inputs.json_option
+def lmul(no_networks: bool, as_json: bool) -> None:
+    """L-Mul (arXiv 2410.00907): errors of operator and dot products, accuracy on digits, area and energy saved.
+
+    \b
+    Example:
+      hwsim reproduce lmul
+    """
+    from hwsim.reproductions import lmul as published
+    from hwsim.reproductions import lmul_tables as tables
+
+    frames = {
+        "operator_errors": published.operator_errors(),
+        "dot_products": published.dot_products(),
+        **({} if no_networks else {"network_accuracy": published.network_accuracy(progress=not as_json)}),
+        "savings": published.savings(),
+    }
+    if as_json:
+        output.print_json({name: output.records(frame) for name, frame in frames.items()})
+        return
+    for name, frame in frames.items():
+        table, title = getattr(tables, name)(frame)
+        output.print_table(table, title)
+    output.print_line(tables.CLAIM)
+
+
+@reproduce.command()
+@click.option(
+    "--liberty", "liberty_files", required=True, multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False), help="Cell library; repeatable.",
+)  # fmt: skip
+@click.option("--dont-use", multiple=True, metavar="PATTERN", help="Cells that synthesis leaves alone; repeatable.")
+@click.option("--format", "formats", multiple=True, help="Only this format; repeatable.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="CSV file to write.")
+def lmul_costs(liberty_files: tuple[Path, ...], dont_use: tuple[str, ...], formats: tuple[str, ...], out: Path) -> None:
+    """Measures the table of area and energy that `hwsim reproduce lmul` shows: units and PEs, synthesized.
+
+    \b
+    Example:
+      hwsim reproduce lmul-costs --liberty nangate45_typ.lib.gz --out lmul_costs.csv
+    """
+    try:
+        from rtl import multiplier_costs
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("hwsim reproduce lmul-costs", "rtl") from error
+    from hwsim.power.synthesis import Recipe
+    from hwsim.reproductions import lmul as published
+
+    unknown = [each for each in formats if each not in multiplier_costs.FORMATS]
+    if unknown:
+        raise FormatError(f"no measured format {unknown[0]!r}; there are {', '.join(multiplier_costs.FORMATS)}")
+    recipe = Recipe(liberty=liberty_files, dont_use=dont_use)
+    rows = list(multiplier_costs.measure(recipe, formats or tuple(multiplier_costs.FORMATS)))
+    write_atomically(out, published.cost_table(rows))
+    output.print_line(f"wrote {out}")

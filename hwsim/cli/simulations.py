@@ -44,6 +44,9 @@ def simulate(network: str, design_name: str | None, batch: int, as_json: bool, *
     ]
     output.print_line(", ".join(f"{title} {value}" for title, value in shown))
     output.print_table(tables.layers(result), "Layers")
+    repeated = tables.repetition(result)
+    if repeated.rows:
+        output.print_table(repeated, "Weights that repeat")
     output.print_table(tables.energy(result), "Energy")
     for note in result.assumptions():
         output.print_line(f"note: {note}")

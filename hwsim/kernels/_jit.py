@@ -14,6 +14,7 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numpy
+from numba import extending, types
 
 
 def _cache_folder() -> Path:
@@ -34,3 +35,22 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 def jit(*, parallel: bool = False) -> Callable[[Callable], Any]:
     """``numba.njit`` with the project's options: cached, nogil, no fastmath."""
     return numba.njit(cache=True, nogil=True, parallel=parallel, error_model="numpy")
+
+
+def _bitcast(target: types.Type) -> Any:
+    """Compiled reinterpretation of a number of the same width as ``target``."""
+
+    @extending.intrinsic
+    def cast(typing: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+        return target(value), generate
+
+    return cast
+
+
+# A scalar's ``view`` does not compile where the variable is assigned again; these also vectorize.
+bits_to_float32 = _bitcast(types.float32)
+bits_to_float64 = _bitcast(types.float64)
+float64_to_bits = _bitcast(types.int64)

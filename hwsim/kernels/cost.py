@@ -3,8 +3,9 @@
 An array costs a layer what `ARRAY_COSTS` says, in both loop orders; `layer_costs` adds buffers and DRAM and picks the
 order; `total` adds layers up. `hwsim.pricing` makes the tables.
 
-A *unit* is a matmul layer as one array sees it: int64[U, 15], `UNIT_COLUMNS`, cycles being those of
-all its matmuls with n outer, with m outer, and float64[U, 2] picojoules of the array likewise. A host operator
+A *unit* is a matmul layer as one array sees it: int64[U, 16], `UNIT_COLUMNS`, ``MERGED`` being the elements that the
+host merges meanwhile, cycles those of all its matmuls with n outer, with m outer; and float64[U, 2] picojoules of the
+array likewise. A host operator
 is int64[H, 4], `HOST_COLUMNS`. A *buffer* is int64[4], `BUFFER_COLUMNS`, and float64[2] picojoules per read and write.
 A point is int64 `POINT_COLUMNS` and float64 `FIGURE_COLUMNS`. A layer's costs are int64 `COUNT_COLUMNS` and
 float64[5] picojoules per category of `hwsim.result.CATEGORIES`.
@@ -17,11 +18,11 @@ from hwsim.kernels import mapping
 from hwsim.kernels._jit import jit
 from hwsim.kernels.tiles import ceil_div
 
-M, N, K, TILE_ROWS, COLS, STEPS, INPUT_BITS, WEIGHT_BITS, OUTPUT_BITS, ACTIVATION_BITS, MATMULS, TOGETHER, BEAT = range(
-    13
-)
-CYCLES = 13
-UNIT_COLUMNS = 15
+(
+    M, N, K, TILE_ROWS, COLS, STEPS, INPUT_BITS, WEIGHT_BITS, OUTPUT_BITS, ACTIVATION_BITS, MATMULS, TOGETHER, BEAT,
+    MERGED, CYCLES,
+) = range(15)  # fmt: skip
+UNIT_COLUMNS = 16
 ELEMENTS, READ_BITS, WRITE_BITS, REPEAT = range(4)
 HOST_COLUMNS = 4
 CAPACITY, WIDTH, PER_CYCLE, WHOLE_STEPS = range(4)
@@ -94,11 +95,11 @@ def layer_costs(unit, pe_pj, point, figures, buffers, buffer_pj, sizes, counts, 
     read = activation_passes * sizes[mapping.INPUT] + weight_passes * sizes[mapping.WEIGHT]
     counts[DRAM_READ] = count * read
     counts[DRAM_WRITE] = results
-    counts[HOST] = 0
+    counts[HOST] = unit[MERGED] if point[HOST_COUNTS] else 0
     energy[PE] = pe_pj[m_outer]
     energy[BUFFERS] = buffer_energy(counts, point, unit[BEAT], buffer_pj)
     energy[DRAM] = counts[DRAM_READ] * figures[DRAM_READ_PJ] + counts[DRAM_WRITE] * figures[DRAM_WRITE_PJ]
-    energy[HOST_ENERGY] = 0.0
+    energy[HOST_ENERGY] = counts[HOST] * figures[VECTOR_PJ]
     energy[LEAKAGE] = counts[TOTAL_CYCLES] * figures[LEAKAGE_PJ] if point[LEAKS] else 0.0
 
 

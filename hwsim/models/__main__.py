@@ -68,6 +68,9 @@ def _train(out: Path) -> None:
             "float": training.accuracy(trainer.models[recipe.reference], x, held_out_labels),
             "trained": training.accuracy(model, x, held_out_labels),
         }
+        if name in trainer.reconstructed:
+            before = training.accuracy(trainer.reconstructed[name], x, held_out_labels)
+            results[name]["before_retraining"] = before
         network = trainer.export(name, model, out / "networks")
         expected, got = fake_quant(network, x), accuracy.logits(network, x.numpy())
         results[name] |= {

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hwsim.torch import QuantConv2d, QuantLinear, Sign
+from hwsim.torch import QuantConv2d, QuantLinear, Sign, SplitLinear
 from hwsim.torch.weights import Weights
 
 UNSCALED: Weights = {"format": "binary", "scale": "one"}
@@ -63,6 +63,42 @@ class BinaryMlp(nn.Module):
         x = self.activation(self.first_norm(self.first(x.flatten(1))))
         x = self.activation(self.second_norm(self.second(x)))
         return self.head_norm(self.head(x))
+
+
+class WideMlp(nn.Module):
+    """64-1024-1024-10 with ±1 weights and activations; the input is int8. Real with ``binary=False``.
+
+    Its hidden layer is too wide for one crossbar; see `SplitMlp`.
+    """
+
+    def __init__(self, binary: bool = True) -> None:
+        super().__init__()
+        hidden, head = (UNSCALED, "binary") if binary else (None, None)
+        self.first, self.first_norm = linear(64, 1024, hidden, bias=False), nn.BatchNorm1d(1024)
+        self.second, self.second_norm = linear(1024, 1024, hidden, bias=False), nn.BatchNorm1d(1024)
+        self.head, self.head_norm = linear(1024, 10, head), nn.BatchNorm1d(10)
+        self.activation = activation(binary)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [batch, 10] of images [batch, 1, 8, 8]."""
+        x = self.activation(self.first_norm(self.first(x.flatten(1))))
+        x = self.activation(self.second_norm(self.second(x)))
+        return self.head_norm(self.head(x))
+
+
+class SplitMlp(nn.Module):
+    """A `WideMlp` whose hidden layer is split for crossbars of ``rows`` inputs."""
+
+    def __init__(self, whole: WideMlp, rows: int) -> None:
+        super().__init__()
+        self.first, self.first_norm, self.activation = whole.first, whole.first_norm, whole.activation
+        self.second = SplitLinear.of(whole.second, whole.second_norm, rows)
+        self.head, self.head_norm = whole.head, whole.head_norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [batch, 10] of images [batch, 1, 8, 8]."""
+        x = self.activation(self.first_norm(self.first(x.flatten(1))))
+        return self.head_norm(self.head(self.second(x)))
 
 
 class Cnn(nn.Module):

@@ -13,9 +13,10 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from hwsim.digits import PIXEL_SCALE
-from hwsim.models.architectures import BinaryCnn, BinaryMlp, Cnn, Mlp
+from hwsim.models.architectures import BinaryCnn, BinaryMlp, Cnn, Mlp, SplitMlp, WideMlp
 from hwsim.network import Network
 from hwsim.torch import QuantConv2d, QuantLinear, export
+from hwsim.torch.split import Split
 from hwsim.torch.weights import WeightFormat, Weights
 
 SEED = 0
@@ -80,7 +81,7 @@ def _shifted(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def _clip_latent(model: nn.Module) -> None:
     """Weights behind a sign stay in -1..1, where they can still change it (arXiv 1602.02830)."""
     for module in model.modules():
-        if isinstance(module, QuantLinear | QuantConv2d) and module.weight_format.format == "binary":
+        if isinstance(module, QuantLinear | QuantConv2d | Split) and module.weight_format.format == "binary":
             module.weight.data.clamp_(-1, 1)
 
 
@@ -90,6 +91,7 @@ class Recipe:
 
     Attributes:
         start: model whose parameters it begins with; empty for none.
+        rows: inputs of the crossbars that the model it starts with is split for; 0: not split.
         reference: the float model that it is compared with; empty for models that are not shipped.
     """
 
@@ -98,6 +100,7 @@ class Recipe:
     epochs: int
     rate: float
     start: str = ""
+    rows: int = 0
     reference: str = ""
 
 
@@ -127,23 +130,36 @@ RECIPES = {
                reference="cnn_float"),
         Recipe(name="cnn_fp8", build=lambda: Cnn("fp8_e4m3"), epochs=15, rate=1e-3, start="cnn_float",
                reference="cnn_float"),
+        Recipe(name="wide_twin", build=lambda: WideMlp(binary=False), epochs=30, rate=3e-3),
+        Recipe(name="wide_first", build=WideMlp, epochs=60, rate=3e-3),
+        Recipe(name="mlp_wide", build=WideMlp, epochs=40, rate=1e-3, start="wide_first", reference="wide_twin"),
+        Recipe(name="mlp_split128", build=WideMlp, epochs=40, rate=1e-3, start="mlp_wide", rows=128,
+               reference="wide_twin"),
+        Recipe(name="mlp_split64", build=WideMlp, epochs=40, rate=1e-3, start="mlp_wide", rows=64,
+               reference="wide_twin"),
     )
 }  # fmt: skip
 """In the order of training. int8 models are the float ones, quantized by export."""
 
 
 class Trainer:
-    """Trains each model once."""
+    """Trains each model once; ``reconstructed`` are those of split layers before training."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
         self.images, self.labels = to_input(images), torch.tensor(labels)
         self.models: dict[str, nn.Module] = {}
+        self.reconstructed: dict[str, nn.Module] = {}
 
     def train(self, recipe: Recipe, advance: Callable[[], Any]) -> nn.Module:
         """The model of ``recipe``; the one that it starts with has been trained."""
         torch.manual_seed(SEED)
         model = recipe.build()
-        if recipe.start:
+        if recipe.start and recipe.rows:
+            whole = copy.deepcopy(self.models[recipe.start])
+            assert isinstance(whole, WideMlp)
+            model = SplitMlp(whole, recipe.rows)
+            self.reconstructed[recipe.name] = copy.deepcopy(model).eval()
+        elif recipe.start:
             model.load_state_dict(copy.deepcopy(self.models[recipe.start].state_dict()))
         model = train(model, self.images, self.labels, epochs=recipe.epochs, rate=recipe.rate, advance=advance)
         self.models[recipe.name] = model
@@ -156,15 +172,15 @@ class Trainer:
         return network
 
 
-def layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+def layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d | Split]:
     """The layers that run on the array."""
-    return [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d | Split)]
 
 
 def bits_per_weight(model: nn.Module) -> float:
     """Stored bits per weight in the formats' own terms, before lowering; plain layers count as int8."""
     stored = [
-        (layer.weight_format if isinstance(layer, QuantLinear | QuantConv2d) else PLAIN).stored(layer.weight)
+        (layer.weight_format if isinstance(layer, QuantLinear | QuantConv2d | Split) else PLAIN).stored(layer.weight)
         for layer in layers(model)
     ]
     return sum(q.storage_bits for q in stored) / sum(q.n * q.k for q in stored)

@@ -11,18 +11,20 @@ from hwsim.operators.functions import Gelu, LayerNorm, RealFunction
 from hwsim.operators.host import Add, AvgPool, Concat, Flatten, MaxPool, Mean, Relu, Requantize
 from hwsim.operators.layout import Permute, Reshape, Slice
 from hwsim.operators.matmul import Conv, Linear, Matmul, StaticMatmul
+from hwsim.operators.split import Split, SplitConv, SplitLinear
 
 __all__ = [
     "OPERATORS", "Add", "AddConstant", "AvgPool", "Concat", "Conv", "DynamicMatmul", "Embedding", "Flatten", "Gelu",
     "HostOperator", "Input", "JoinConstant", "LayerNorm", "Linear", "Matmul", "MaxPool", "Mean", "Operator", "Permute",
-    "RealFunction", "Relu", "Requantize", "Reshape", "Shape", "Slice", "Softmax", "StaticMatmul",
+    "RealFunction", "Relu", "Requantize", "Reshape", "Shape", "Slice", "Softmax", "Split", "SplitConv", "SplitLinear",
+    "StaticMatmul",
 ]  # fmt: skip
 
 OPERATORS: dict[str, type[Operator]] = {
     cls.__name__: cls
     for cls in (
-        Input, Linear, Conv, DynamicMatmul, Requantize, Add, AddConstant, Concat, JoinConstant, MaxPool, AvgPool, Mean,
-        Flatten, Reshape, Permute, Slice, Relu, Gelu, LayerNorm, Softmax, Embedding,
+        Input, Linear, Conv, SplitLinear, SplitConv, DynamicMatmul, Requantize, Add, AddConstant, Concat, JoinConstant,
+        MaxPool, AvgPool, Mean, Flatten, Reshape, Permute, Slice, Relu, Gelu, LayerNorm, Softmax, Embedding,
     )
 }  # fmt: skip
 """Every operator that a network file may name."""

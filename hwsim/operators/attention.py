@@ -61,11 +61,12 @@ class DynamicMatmul(Matmul):
         return y.reshape(batch, *shape)
 
 
-def operand(values: np.ndarray) -> QTensor:
-    """Activations int[N, K] within int8 as the second operand of a matmul, in units of their scale."""
+def operand(values: np.ndarray, bits: int = OPERAND_BITS) -> QTensor:
+    """Activations int[N, K] within ``bits``, up to 8, as the second operand of a matmul, in units of their scale."""
     n, k = values.shape
+    codes = values.astype(np.int8).view(np.uint8) & ((1 << bits) - 1)
     return QTensor(
-        format="int8", shape=(n, k), codes=values.astype(np.int8).view(np.uint8), codebook=codebook(OPERAND_BITS),
+        format=f"int{bits}", shape=(n, k), codes=codes.astype(np.uint8), codebook=codebook(bits),
         group_size=k, scale=np.ones((n, 1), np.int32), scale_kind="none", channel_scale=np.ones(n, np.float32),
     )  # fmt: skip
 

@@ -68,6 +68,10 @@ class StaticMatmul(Matmul):
     def unfold(self, x: np.ndarray) -> np.ndarray:
         """Activations [matmuls, M, K] of a batch of inputs."""
 
+    def vectors(self, shape: Shape) -> int:
+        """M per sample, for an output of ``shape``."""
+        return math.prod(shape) // self.weight.n
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Linear(StaticMatmul):
@@ -119,34 +123,47 @@ class Conv(StaticMatmul):
         return self.weight.shape[2:]
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        (shape,) = shapes
-        if len(shape) != len(self.kernel) + 1 or shape[0] != self.weight.shape[1] * self.groups:
-            raise NetworkError(
-                f"input of shape {shape} for a convolution of {self.weight.shape[1] * self.groups} channels"
-            )
-        spatial = []
-        for size, kernel, stride, pad, dilation in zip(
-            shape[1:], self.kernel, self.stride, self.padding, self.dilation, strict=True
-        ):
-            span = size + 2 * pad - dilation * (kernel - 1) - 1
-            if span < 0:
-                raise NetworkError(f"kernel {self.kernel} is larger than the padded input {shape}")
-            spatial.append(span // stride + 1)
-        return (self.weight.n, *spatial)
+        channels = self.weight.shape[1] * self.groups
+        return (
+            self.weight.n,
+            *conv_shape(shapes[0], channels, self.kernel, self.stride, self.padding, self.dilation),
+        )
 
     def unfold(self, x: np.ndarray) -> np.ndarray:
-        rank = len(self.kernel)
-        pad = [(0, 0), (0, 0), *((p, p) for p in self.padding)]
-        padded = np.pad(x, pad, constant_values=self.pad_value)
-        span = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True)]
-        windows = sliding_window_view(padded, span, axis=tuple(range(2, 2 + rank)))
-        strides = tuple(slice(None, None, s) for s in self.stride)
-        taps = tuple(slice(None, None, d) for d in self.dilation)
-        windows = windows[(slice(None), slice(None), *strides, *taps)]
-        order = (0, *range(2, 2 + rank), 1, *range(2 + rank, 2 + 2 * rank))
-        columns = windows.transpose(order)  # batch, *out, channel, *kernel
-        m = math.prod(columns.shape[: 1 + rank])
-        return np.ascontiguousarray(columns).reshape(m, self.groups, self.weight.k).transpose(1, 0, 2)
+        columns = conv_columns(x, self.kernel, self.stride, self.padding, self.dilation, self.pad_value)
+        return columns.reshape(-1, self.groups, self.weight.k).transpose(1, 0, 2)
 
     def fold(self, y: np.ndarray, batch: int, shape: Shape) -> np.ndarray:
         return np.moveaxis(y.reshape(batch, *shape[1:], shape[0]), -1, 1)
+
+
+def conv_shape(
+    shape: Shape, channels: int, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape
+) -> tuple[int, ...]:
+    """Spatial sizes of a convolution's output; NetworkError unless it takes an input of ``shape``."""
+    if len(shape) != len(kernel) + 1 or shape[0] != channels:
+        raise NetworkError(f"input of shape {shape} for a convolution of {channels} channels")
+    spatial = []
+    for size, taps, step, pad, spread in zip(shape[1:], kernel, stride, padding, dilation, strict=True):
+        span = size + 2 * pad - spread * (taps - 1) - 1
+        if span < 0:
+            raise NetworkError(f"kernel {kernel} is larger than the padded input {shape}")
+        spatial.append(span // step + 1)
+    return tuple(spatial)
+
+
+def conv_columns(
+    x: np.ndarray, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, pad_value: int
+) -> np.ndarray:
+    """[batch, *out, channels * taps]: what each output of a convolution over ``x`` reads, (c_in, *kernel) in order."""
+    rank = len(kernel)
+    pad = [(0, 0), (0, 0), *((p, p) for p in padding)]
+    padded = np.pad(x, pad, constant_values=pad_value)
+    span = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    windows = sliding_window_view(padded, span, axis=tuple(range(2, 2 + rank)))
+    strides = tuple(slice(None, None, s) for s in stride)
+    taps = tuple(slice(None, None, d) for d in dilation)
+    windows = windows[(slice(None), slice(None), *strides, *taps)]
+    order = (0, *range(2, 2 + rank), 1, *range(2 + rank, 2 + 2 * rank))
+    columns = np.ascontiguousarray(windows.transpose(order))
+    return columns.reshape(*columns.shape[: 1 + rank], -1)

@@ -145,5 +145,6 @@ def _detail(result: Result) -> dict[str, Any]:
         "energy": _plain(plot_energy(result)),
         "roofline": _plain(plot_roofline(result)),
         "layers": tables.layers(result),
+        "repetition": tables.repetition(result),
         "assumptions": result.assumptions(),
     }

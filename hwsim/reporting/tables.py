@@ -110,6 +110,16 @@ def layers(result: Result) -> Table:
     return Table(heads, rows, frozenset({2, 3, 4, 5, 7, 8}))
 
 
+def repetition(result: Result) -> Table:
+    """Density of the weights and how much of them repeats, of each layer that makes use of it."""
+    heads = ("Layer", "Weights that are not 0", "Output channels that differ", "Patterns per channel and step")
+    rows = [
+        (row["layer"], *(f"{row[name]:.1%}" for name in ("density", "distinct_rows", "distinct_patterns")))
+        for row in result.repetition().to_dict("records")
+    ]
+    return Table(heads, rows, frozenset({1, 2, 3}))
+
+
 def energy(result: Result) -> Table:
     """Where the energy goes, largest first: component, action, count, pJ per action, total, share."""
     heads = ("Component", "Action", "Count", "pJ/action", "Total", "At zero delay", "Share", "Status", "Source")

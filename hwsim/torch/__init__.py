@@ -12,8 +12,10 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("hwsim.torch", "torch") from None
 
+from hwsim.torch.emulation import emulate
 from hwsim.torch.exporting import export
 from hwsim.torch.fake_quantization import fake_quant
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
+from hwsim.torch.split import SplitConv2d, SplitLinear
 
-__all__ = ["QuantConv2d", "QuantLinear", "Sign", "export", "fake_quant"]
+__all__ = ["QuantConv2d", "QuantLinear", "Sign", "SplitConv2d", "SplitLinear", "emulate", "export", "fake_quant"]

@@ -11,7 +11,21 @@ import numpy as np
 from hwsim.errors import ExportError
 from hwsim.integer import IntegerDatapath, worst_case
 from hwsim.network import Network, Node
-from hwsim.operators import Add, AvgPool, Concat, Conv, Flatten, Input, Linear, MaxPool, Operator, Relu, Requantize
+from hwsim.operators import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    Flatten,
+    Input,
+    Linear,
+    MaxPool,
+    Operator,
+    Relu,
+    Requantize,
+    SplitConv,
+    SplitLinear,
+)  # fmt: skip
 from hwsim.qtensor import QTensor, signed_bits
 from hwsim.requantization import INT32, Quantizer, dyadic
 from hwsim.torch import transformer_building as transformers
@@ -33,6 +47,7 @@ from hwsim.torch.graph import (
     Product,
     SoftmaxStep,
     Source,
+    SplitProduct,
     Step,
 )  # fmt: skip
 from hwsim.torch.thresholds import thresholds
@@ -66,7 +81,8 @@ class _Builder:
         self.qmax = qmax
         self.values: dict[str, Value] = {}
         self.emitters: dict[type[Step], Callable[[Entry, Any, list[Value]], tuple[Operator, Value]]] = {
-            Source: self.source, Product: self.product, Affine: self.affine, Activation: self.relu,
+            Source: self.source, Product: self.product, SplitProduct: self.split, Affine: self.affine,
+            Activation: self.relu,
             Pooling: self.pooling, Join: self.join, Flattening: self.flattening,
         }  # fmt: skip
         for kind, emit in transformers.EMITTERS.items():
@@ -83,7 +99,7 @@ class _Builder:
         narrow, real, wide = (self.qmax, self.qmax), (REAL_LEVELS, REAL_LIMIT), (WIDE_LEVELS, WIDE_LIMIT)
 
         def allowed(user: Entry) -> tuple[int, int]:
-            if isinstance(user.step, Product | DynamicProduct):
+            if isinstance(user.step, Product | SplitProduct | DynamicProduct):
                 return narrow
             if isinstance(user.step, SoftmaxStep | Normalization | GeluStep):
                 return real
@@ -140,6 +156,21 @@ class _Builder:
             largest = min(int(np.ceil(((bound + np.abs(bias)) * ratio).max())) + (not exact), int(INT32.max))
             value = _clamped(dataclasses.replace(value, low=-largest, high=largest), step.end)
         return _matmul(step, weight, Quantizer.dyadic(ratio, bias, value.low, value.high, shift)), value
+
+    def split(self, entry: Entry, step: SplitProduct, inputs: list[Value]) -> tuple[Operator, Value]:
+        if not inputs[0].binary:
+            raise ExportError(f"{entry.path}: a split layer reads -1 and 1; put a hwsim.torch.Sign before it")
+        weight = step.weight
+        bound = weight.k
+        bias, invert = thresholds(weight.channel_scale.astype(np.float64) * step.gain, step.bias, -bound, bound)
+        common: dict[str, Any] = {"weight": weight, "quantizer": Quantizer.sign(bias, invert), "splits": step.splits}
+        if step.geometry is None:
+            return SplitLinear(**common), BINARY
+        geometry = step.geometry
+        return SplitConv(
+            **common, kernel=step.kernel, stride=geometry.stride, padding=geometry.padding, dilation=geometry.dilation,
+            pool=step.pool, pad_value=int(geometry.pad_value),
+        ), BINARY  # fmt: skip
 
     def check_padding(self, entry: Entry, step: Product, source: Value) -> None:
         """ExportError unless padding contributes what an activation can be."""

@@ -13,7 +13,8 @@ from hwsim.torch.graph import Step
 
 SUPPORTED = (
     "Linear, Conv1d/2d, BatchNorm1d/2d, ReLU, ReLU6, Hardtanh, max, average and adaptive pooling, flatten, "
-    "reshape, add, cat on dim 1, Dropout, Identity, hwsim.torch.QuantLinear/QuantConv2d/Sign; of transformers matmul, "
+    "reshape, add, cat on dim 1, Dropout, Identity, hwsim.torch.QuantLinear/QuantConv2d/SplitLinear/SplitConv2d/Sign; "
+    "of transformers matmul, "
     "scaled_dot_product_attention, MultiheadAttention, TransformerEncoder and its layers, softmax with constant masks, "
     "LayerNorm, GELU, Embedding, transpose, permute, slices, chunk, split, unbind, mean, adding or joining constants, "
     "multiplying and dividing by a positive number"

@@ -31,6 +31,9 @@ from hwsim.operators import (
     Reshape,
     Slice,
     Softmax,
+    Split,
+    SplitConv,
+    SplitLinear,
     StaticMatmul,
 )  # fmt: skip
 from hwsim.requantization import Quantizer
@@ -105,6 +108,19 @@ def _matmul(operator: StaticMatmul, inputs: list[Scaled]) -> Scaled:
         sums = functional.linear(x, weight.reshape(operator.weight.n, -1)).movedim(-1, 1)
     result, step = _quantized(sums, scale * operator.weight.channel_scale.astype(np.float64), operator.quantizer)
     return (result if isinstance(operator, Conv) else result.movedim(1, -1)), step
+
+
+def _split(operator: Split, inputs: list[Scaled]) -> Scaled:
+    """Bits of each group as sums of whole numbers; what merges them is the operator's definition."""
+    vectors = torch.tensor(operator.unfold(inputs[0][0].numpy()))
+    weight = torch.tensor(operator.weight.dequantize().astype(np.float64)).reshape(
+        operator.splits, -1, operator.weight.k
+    )
+    sums = torch.einsum("smk,snk->msn", vectors, weight).reshape(vectors.shape[1], -1)
+    bits, _ = _quantized(sums, operator.weight.channel_scale.astype(np.float64), operator.quantizer)
+    x = inputs[0][0]
+    shape = operator.output_shape(tuple(x.shape[1:]))
+    return torch.tensor(operator.fold(bits.numpy(), len(x), shape), dtype=torch.float64), 1.0
 
 
 def _requantize(operator: Requantize, inputs: list[Scaled]) -> Scaled:
@@ -238,7 +254,8 @@ def _permute(operator: Permute, inputs: list[Scaled]) -> Scaled:
 
 
 _EVALUATORS: dict[type, Callable[[Any, list[Scaled]], Scaled]] = {
-    Linear: _matmul, Conv: _matmul, Requantize: _requantize, Add: _add, Concat: _concat,
+    Linear: _matmul, Conv: _matmul, SplitLinear: _split, SplitConv: _split, Requantize: _requantize, Add: _add,
+    Concat: _concat,
     MaxPool: _max_pool, AvgPool: _average_pool, Flatten: _flatten, Relu: _relu,
     DynamicMatmul: _dynamic_matmul, Softmax: _softmax, Gelu: _gelu, LayerNorm: _layer_norm, Embedding: _embedding,
     AddConstant: _add_constant, JoinConstant: _join_constant, Mean: _mean, Slice: _slice, Reshape: _reshape,

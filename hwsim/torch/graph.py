@@ -54,6 +54,22 @@ class Product:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SplitProduct:
+    """The majority of ``splits`` groups' signs of ``gain[n] * (x @ weight[n]) + bias[n]``, n over all groups' outputs.
+
+    A convolution if it has a geometry; ``kernel`` and ``pool`` are its taps and the window of its max-pooling.
+    """
+
+    weight: QTensor
+    gain: np.ndarray
+    bias: np.ndarray
+    splits: int
+    geometry: Geometry | None = None
+    kernel: Shape = ()
+    pool: Shape = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Affine:
     """``end(gain[c] * x + bias[c])`` along the channel axis."""
 
@@ -187,8 +203,9 @@ class Permutation:
 
 
 Step = (
-    Source | Product | Affine | Activation | Pooling | Join | Flattening | DynamicProduct | Scaling | SoftmaxStep
-    | GeluStep | Normalization | Lookup | Constant | Prefix | Averaging | Slicing | Reshaping | Permutation
+    Source | Product | SplitProduct | Affine | Activation | Pooling | Join | Flattening | DynamicProduct | Scaling
+    | SoftmaxStep | GeluStep | Normalization | Lookup | Constant | Prefix | Averaging | Slicing | Reshaping
+    | Permutation
 )  # fmt: skip
 
 

@@ -12,16 +12,21 @@ from hwsim.errors import ExportError
 from hwsim.torch import attention
 
 
-def replace_modules(model: nn.Module) -> None:
-    """Replaces PyTorch's attention and encoder modules below ``model`` by those of this file, in place.
+def replace_modules(model: nn.Module) -> nn.Module:
+    """``model`` with PyTorch's attention and encoder modules replaced by those of this file, in place.
 
-    Layers keep their paths, so that overrides name them as in the model.
+    If it is one itself, what replaces it. Layers keep their paths, so that overrides name them as in the model.
     """
     for path, module in list(model.named_modules()):
         build = REPLACEMENTS.get(type(module))
-        if build is not None and path:
+        if build is None:
+            continue
+        if path:
             parent, _, name = path.rpartition(".")
             setattr(model.get_submodule(parent), name, build(module, path))
+        else:
+            model = build(module, path)
+    return model
 
 
 def _refuse_masks(path: str, **masks: Any) -> None:

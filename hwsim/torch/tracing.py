@@ -18,9 +18,10 @@ from hwsim.torch import attention, replacements, slicing, translation
 from hwsim.torch.calls import Call, Translated, unsupported
 from hwsim.torch.graph import Entry, Graph, Lookup, Source
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
+from hwsim.torch.split import Split, SplitConv2d, SplitLinear
 from hwsim.torch.weights import WeightFormat, Weights
 
-PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, QuantLinear, QuantConv2d)
+PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, QuantLinear, QuantConv2d, SplitLinear, SplitConv2d)
 SHAPE_FUNCTIONS = (
     getattr, operator.getitem, operator.mul, operator.floordiv, operator.truediv, operator.add, operator.sub,
     operator.neg, operator.pow, attention.root_of_width,
@@ -55,7 +56,9 @@ class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, QuantConv2d | QuantLinear | Sign) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, QuantConv2d | QuantLinear | Sign | Split) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
     def iter(self, obj: fx.Proxy) -> Any:
         """Loops over the results of chunk and split run as often as their arguments say."""
@@ -166,10 +169,10 @@ def _quantize_products(
     quantized = {}
     for path in paths:
         module = traced.get_submodule(path)
-        assert isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
+        assert isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | Split)
         override = next((spec for key, spec in overrides.items() if fnmatch.fnmatchcase(path, key)), None)
         try:
-            if isinstance(module, QuantLinear | QuantConv2d):
+            if isinstance(module, QuantLinear | QuantConv2d | Split):
                 if override is not None and WeightFormat.parse(override) != module.weight_format:
                     raise FormatError(f"it was trained as ({module.weight_format}) and cannot be overridden")
                 quantized[path] = module.weight_format.quantize(module.weight)

@@ -14,8 +14,20 @@ from torch.nn import functional
 from hwsim.torch import slicing
 from hwsim.torch import transformer_translation as transformers
 from hwsim.torch.calls import Call, Translated, array, unsupported
-from hwsim.torch.graph import Activation, Affine, End, Flattening, Geometry, Join, Pooling, Product, Reshaping
+from hwsim.torch.graph import (
+    Activation,
+    Affine,
+    End,
+    Flattening,
+    Geometry,
+    Join,
+    Pooling,
+    Product,
+    Reshaping,
+    SplitProduct,
+)  # fmt: skip
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
+from hwsim.torch.split import SplitConv2d, SplitLinear
 
 
 def translate(call: Call) -> Translated:
@@ -82,6 +94,32 @@ def _batch_norm(call: Call) -> Affine:
     if module.affine:
         gain, shift = gain * array(module.weight), array(module.bias)
     return Affine(gain=gain, bias=shift - array(module.running_mean) * gain)
+
+
+def _norm_of(module: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:
+    """Gain and bias."""
+    assert module.running_mean is not None
+    assert module.running_var is not None
+    gain = array(module.weight) / np.sqrt(array(module.running_var) + module.eps)
+    return gain, array(module.bias) - array(module.running_mean) * gain
+
+
+def _split(call: Call) -> SplitProduct:
+    module = call.module
+    assert isinstance(module, SplitLinear | SplitConv2d)
+    assert isinstance(module.norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    assert call.weight is not None
+    gain, bias = _norm_of(module.norm)
+    if isinstance(module, SplitLinear):
+        return SplitProduct(weight=call.weight, gain=gain, bias=bias, splits=module.splits)
+    geometry = Geometry(
+        stride=(module.stride,) * 2, padding=(module.padding,) * 2, dilation=(module.dilation,) * 2, groups=1,
+        pad_value=module.pad_value,
+    )  # fmt: skip
+    return SplitProduct(
+        weight=call.weight, gain=gain, bias=bias, splits=module.splits, geometry=geometry,
+        kernel=(module.kernel_size,) * 2, pool=(module.pool,) * 2,
+    )  # fmt: skip
 
 
 def _relu(call: Call) -> Activation:
@@ -201,6 +239,7 @@ HANDLERS: dict[Any, Callable[[Call], Translated]] = {
     **dict.fromkeys((nn.ReLU, functional.relu, functional.relu_, torch.relu, torch.relu_, "relu", "relu_"), _relu),
     **dict.fromkeys((nn.ReLU6, nn.Hardtanh, functional.relu6, functional.hardtanh), _hardtanh),
     Sign: _sign,
+    **dict.fromkeys((SplitLinear, SplitConv2d), _split),
     **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, functional.max_pool1d, functional.max_pool2d), _max_pool),
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, functional.avg_pool1d, functional.avg_pool2d), _average_pool),
     **dict.fromkeys(

@@ -1,0 +1,38 @@
+"""Floating-point multiply-accumulate: products correctly rounded to the operands' format. L-Mul's baseline."""
+
+import dataclasses
+
+import numpy as np
+
+from hwsim import floating
+from hwsim.floating import FloatDatapath
+from hwsim.floating_sums import Operands
+from hwsim.kernels import fp_mac as kernels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FpMac(FloatDatapath):
+    """Products are rounded to nearest even, subnormal ones too, and saturate; no product is -0."""
+
+    EVENTS = floating.events("fp_mac")
+
+    def _constants(self, division: int) -> tuple[np.float64, ...]:
+        assert self.kind.bias is not None
+        numbers = (self.kind.mantissa_bits, 1 - self.kind.bias, self.kind.max, 2.0**-division)
+        return tuple(np.float64(each) for each in numbers)
+
+    def products(self, a: np.ndarray, b: np.ndarray, division: int = 0) -> np.ndarray:
+        """Codes of the products of codes ``a`` and ``b``, which broadcast; operands that are no number count as 0."""
+        x, y = (np.nan_to_num(self.kind.decode(c), posinf=0, neginf=0) for c in np.broadcast_arrays(a, b))
+        flat = [np.ascontiguousarray(each, dtype=np.float32).ravel() for each in (x, y)]
+        values = kernels.products(*flat, self._constants(division))
+        return self.kind.encode(values, signed_zero=False).reshape(x.shape)
+
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+        """See `FloatDatapath.prepared`: the values."""
+        table = self.kind.values.astype(np.float32)
+        zero = np.float32(0)
+        return Operands(
+            matmul=kernels.matmul_exact if exact else kernels.matmul, constants=self._constants(division), x=table[x],
+            w=table[codes], nothing=(zero, zero),
+        )  # fmt: skip
