@@ -86,7 +86,7 @@ def impossible(
 
 
 def needs(workload: Workload, design: Design) -> Iterable[tuple[Weights, Place]]:
-    """The weights that must be measured for `arrange`, and on which array; those of layers that cannot run there not."""
+    """The weights that must be measured for `arrange`, and on which array: up to a layer that cannot run there."""
     for layer in workload.layers:
         if isinstance(layer, MatmulLayer):
             here = design.layer(layer.name)
@@ -226,7 +226,8 @@ def _row(unit: Unit, beat_of: Callable[[Datapath, Array], int]) -> list[int]:
     return [
         layer.m, layer.n, layer.k, engine.array.tile_rows, engine.array.cols, steps, input_bits(layer),
         known.storage_bits, layer.m * layer.n * layer.output_bits, layer.activation_bits, layer.matmuls,
-        layer.together * len(layer.weights), beat_of(engine.datapath, engine.array), merged(layer, engine.datapath), *unit.costs.cycles[unit.row],
+        layer.together * len(layer.weights), beat_of(engine.datapath, engine.array), merged(layer, engine.datapath),
+        *unit.costs.cycles[unit.row],
     ]  # fmt: skip
 
 

@@ -128,15 +128,19 @@ SUBJECTS = [
 ]
 
 
+SPECIAL = [Workload.from_network(digits.load(name), 3) for name in ("cnn_fp8", "mlp_split128")]
+"""What floating-point arrays and crossbars take."""
+
+
 @pytest.mark.parametrize("name", datapaths.available())
 def test_a_sweep_costs_each_point_what_simulate_does(name, technology):
     designs = random_designs(name, technology)
-    frame = sweep(SUBJECTS, designs)
+    frame = sweep([*SUBJECTS, *SPECIAL], designs)
     assert (frame["error"] == "").any()
     for row in frame.to_dict("records"):
         design = Design.from_plain(json.loads(row["design"]))
         assert design.hash == row["design_hash"]
-        subject = next(each for each in SUBJECTS if each.name == row["workload"])
+        subject = next(each for each in [*SUBJECTS, *SPECIAL] if each.name == row["workload"])
         if row["error"]:
             with pytest.raises(HwsimError) as problem:
                 simulate(subject, design)
