@@ -10,6 +10,7 @@ from hwsim import Adc, Array, Design, Device, Override, Rram, SenseAmplifier, Wi
 from hwsim.crossbar.chips import Chip
 from hwsim.crossbar.energy import array_energy_pj
 from hwsim.crossbar.parameters import IDEAL_DEVICE, IDEAL_SENSE, IDEAL_WIRES
+from hwsim.crossbar.wiring import column_currents, patterns, untiled
 from hwsim.errors import DesignError, FormatError, NetworkError
 from hwsim.inference import trace
 from tests.split_networks import conv_network, linear_network
@@ -161,3 +162,21 @@ def test_energy_of_real_inputs(mapping):
                 total += 1e-4 + 1e-5
     joule = total * 0.3**2 * 5e-9
     assert array_energy_pj(network, design, x)["hidden"] == pytest.approx(joule * 1e12)
+
+
+def test_read_noise_through_wires_is_that_of_each_cell():
+    """Sampled cell by cell on exact wires; chips take the sensitivity under mean activity."""
+    rng = np.random.default_rng(10)
+    network = linear_network(rng, inputs=32, hidden=3, splits=1)
+    noise = 0.1
+    device = Device(ron_ohm=1e4, roff_ohm=2e5, read_noise=noise, stuck_on=0.0, stuck_off=0.0)
+    wires = Wires(bit_line_ohm=2.0)
+    layer = chip(network, on_crossbars(rows=32, device=device, wires=wires)).layers["hidden"]
+    (column,) = layer._columns._lines[0]
+    cells = untiled(column, 3).astype(np.float64)
+    bits = rng.integers(0, 2, 32).astype(np.uint8)
+    gates = np.stack([bits, 1 - bits], 1).reshape(1, -1)
+    noisy = cells[:, :, None] * (1 + noise * rng.standard_normal((64, 3, 1000)))
+    sampled = column_currents(gates, noisy.reshape(64, -1), wires).reshape(3, 1000).std(axis=1)
+    stated = np.sqrt(untiled(layer._squares.sums(patterns(bits[None], layer._starts)), 3)[0, 0])
+    np.testing.assert_allclose(stated, sampled, rtol=0.1)

@@ -8,7 +8,8 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 
 from hwsim import mapping
-from hwsim.datapaths.rram import Rram
+from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.mac import Mac
 from hwsim.floating import FloatDatapath
 from hwsim.requantization import requantize
 from rtl import beats, stimuli
@@ -17,7 +18,8 @@ from sims.catalogue import catalogue
 from sims.workloads import KINDS, random_matmul
 from tests import naive, naive_floating, naive_weight_stationary
 
-MATMULS = [each for each in catalogue() if not isinstance(each.datapath, Rram)]
+MATMULS = [each for each in catalogue() if isinstance(each.datapath, Mac | BitSerial | FloatDatapath)]
+"""Those that the slow references describe: arrays whose beats are operands of products."""
 AMARANTH = [each for each in MATMULS if each.engine == "amaranth"]
 SMALL = [each for each in AMARANTH if not each.array.weight_stationary]
 INTEGER = [each for each in SMALL if not isinstance(each.datapath, FloatDatapath)]
@@ -87,7 +89,7 @@ def check_floating(datapath, x, w, quantizer) -> None:
     np.testing.assert_array_equal(datapath.requantize(ours, quantizer), expected)
 
 
-@pytest.mark.parametrize("configuration", catalogue(), ids=lambda each: each.name)
+@pytest.mark.parametrize("configuration", MATMULS, ids=lambda each: each.name)
 def test_closed_cycle_formula_agrees_with_stepping(configuration):
     datapath, array = configuration.datapath, configuration.array
     for kind in KINDS:

@@ -27,7 +27,8 @@ def wheel(tmp_path_factory):
 @pytest.fixture(scope="module")
 def hwsim(wheel):
     """The installed command. Dependencies stay in an environment that is kept per list of pins."""
-    key = hashlib.sha256((ROOT / "constraints.txt").read_bytes() + sys.version.encode()).hexdigest()[:16]
+    wanted = b"".join((ROOT / name).read_bytes() for name in ("constraints.txt", "pyproject.toml"))
+    key = hashlib.sha256(wanted + sys.version.encode()).hexdigest()[:16]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwsim" / "wheel-test"
     folder = base / key
     base.mkdir(parents=True, exist_ok=True)

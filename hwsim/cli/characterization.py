@@ -97,7 +97,8 @@ def characterize(
     report: list[dict[str, Any]] = []
     for name, design in points.items():
         if not isinstance(design.datapath, ArrayDatapath):
-            raise DesignError(f"{design.datapath.name()} is a cost-only rule: it has no RTL to characterize")
+            why = "a crossbar is a macro" if design.datapath.verified == "rtl" else "a cost-only rule has no RTL"
+            raise DesignError(f"{design.datapath.name()} has no library cells to characterize: {why}")
         if not replace and table.knows(design):
             click.echo(f"{name}: already in {out}", err=True)
             continue

@@ -121,10 +121,7 @@ def _varying(points: Sequence[Row], terms: Sequence[str]) -> list[str]:
 
 
 def _product(row: Row, term: str) -> float:
-    result = 1.0
-    for name in term.split("*"):
-        result *= row.number(name)
-    return result
+    return math.prod(row.number(name) for name in term.split("*"))
 
 
 def _common(points: Sequence[Row], mean_error_pct: float, error_pct: float) -> dict:
