@@ -147,7 +147,8 @@ class Store:
             found = connection.execute(wanted).scalar()
             if found is None:
                 row = {**key, "workload": workload.name, "batch": workload.batch}
-                found = connection.execute(sa.insert(_SUBJECTS).values(row)).inserted_primary_key[0]
+                connection.execute(sa.insert(_SUBJECTS).values(row))
+                found = connection.execute(wanted).scalar_one()
             return int(found)
 
         return Subject(self._write(find), workload.name, workload.hash, workload.batch)

@@ -12,6 +12,7 @@ from hwsim import (
     BitSerial,
     Design,
     Dram,
+    Mac,
     Override,
     Space,
     Sram,
@@ -82,6 +83,13 @@ def _components(kind):
     return found
 
 
+ENDS = (
+    Override(layers="first", datapath=Mac(), array=Array(rows=4, cols=6)),
+    Override(layers="head", datapath=Mac(), array=Array(rows=4, cols=6)),
+)
+"""Layers that crossbars leave to others."""
+
+
 def random_designs(name, technology, count=12, seed=0):
     """Designs with datapath ``name`` as it comes, in both dataflows if it has them, everything else by chance."""
     rng = np.random.default_rng([seed, *name.encode()])
@@ -99,7 +107,10 @@ def random_designs(name, technology, count=12, seed=0):
         try:
             datapath.check_array(array)
         except HwsimError:
-            array = dataclasses.replace(array, dataflow="output_stationary")
+            other = {"output_stationary": "weight_stationary", "weight_stationary": "output_stationary"}
+            array = dataclasses.replace(array, dataflow=other[array.dataflow])
+        if datapath.resident:  # a layer's weights stay, so all must have room
+            array = dataclasses.replace(array, rows=1024, cols=1024)
         sizes = [Sram(kib=one_of(0.5, 2, 16), banks=one_of(1, 4), width_bits=one_of(16, 128)) for _ in range(3)]
         found.append(
             Design(
@@ -110,6 +121,7 @@ def random_designs(name, technology, count=12, seed=0):
                 output_buffer=one_of(sizes[2], None),
                 technology=technology,
                 clock_mhz=one_of(200.0, 733.0),
+                overrides=ENDS if datapath.resident else (),
                 dram=Dram(type=one_of("LPDDR4", "DDR3"), bandwidth_gb_s=one_of(0.2, 30.0)),
                 overlap=overlap,
                 refetch=one_of("tile", overlap),
@@ -128,8 +140,15 @@ SUBJECTS = [
 ]
 
 
-SPECIAL = [Workload.from_network(digits.load(name), 3) for name in ("cnn_fp8", "mlp_split128")]
-"""What floating-point arrays and crossbars take."""
+def narrow():
+    """Codes of 4 bits on both sides."""
+    plain = Workload.from_shapes("narrow", [(9, 20, 50)], weights="int4")
+    layers = (dataclasses.replace(layer, activation_bits=4) for layer in plain.layers)
+    return dataclasses.replace(plain, layers=tuple(layers))
+
+
+SPECIAL = [*(Workload.from_network(digits.load(name), 3) for name in ("cnn_fp8", "mlp_split128")), narrow()]
+"""What floating-point arrays, crossbars and tables of products take."""
 
 
 @pytest.mark.parametrize("name", datapaths.available())
@@ -153,7 +172,7 @@ def test_a_sweep_costs_each_point_what_simulate_does(name, technology):
 @pytest.mark.parametrize("name", datapaths.available())
 def test_costs_are_those_of_a_slow_count(name, technology):
     for design in random_designs(name, technology, count=4, seed=1):
-        for subject in SUBJECTS:
+        for subject in [*SUBJECTS, narrow()]:
             try:
                 result = simulate(subject, design)
             except HwsimError:  # said by the test above
