@@ -189,6 +189,12 @@ class Datapath(ABC):
         """int32 results of what `layer_sums` gave."""
         return requantize(sums, quantizer)
 
+    @property
+    def arithmetic(self) -> Hashable:
+        """What values depend on: datapaths of equal arithmetic that take a network compute the same. All that they are,
+        unless they say so."""
+        return self
+
     @abstractmethod
     def stats(self, w: Operand, array: Array) -> Stats:
         """What depends on the weights; cached by content hash by the caller."""

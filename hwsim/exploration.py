@@ -96,7 +96,7 @@ def fill(
     points = points_of(space, base)
     with filling.opened(study) as store, executor_of(jobs, executor) as workers:
         return sum(
-            filling.fill(store, workload, points, workers, AT_ONCE, progress)
+            filling.fill(store, Pricing(workload), points, workers, AT_ONCE, progress)
             for workload in _workloads(subjects, batch)
         )
 

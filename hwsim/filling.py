@@ -28,11 +28,21 @@ def opened(study: str | Path | Store) -> Iterator[Store]:
         yield store
 
 
+@contextlib.contextmanager
+def opened_or_none(study: str | Path | Store | None) -> Iterator[Store | None]:
+    """`opened`, if there is a study."""
+    if study is None:
+        yield None
+        return
+    with opened(study) as store:
+        yield store
+
+
 def fill(
-    store: Store, workload: Workload, points: Grid | Points, workers: Executor | None, at_once: int, progress: bool
+    store: Store, pricing: Pricing, points: Grid | Points, workers: Executor | None, at_once: int, progress: bool
 ) -> int:
     """Computes and writes what is not there, ``at_once`` points per transaction; returns how many points that were."""
-    pricing = Pricing(workload)
+    workload = pricing.workload
     starts = track(range(0, len(points), at_once), f"sweep {workload.name}", progress)
     parts = (points.part(start, start + at_once) for start in starts)
     tasks = ((task, task[1]) for part in parts for task in _unknown(store, workload, part))

@@ -136,7 +136,12 @@ def check_support(layer: MatmulLayer, design: Design) -> None:
 
 def _key(w: Weights, datapath: Datapath, array: Array) -> str:
     """Of the cache on disk; a datapath that does not ship with the package is known by its source as well."""
-    plain = {"weights": w.hash, "datapath": _plain(datapath), "array": _plain(array), "source": _source(type(datapath))}
+    plain = {
+        "weights": w.hash,
+        "datapath": _plain(datapath),
+        "array": _plain(array),
+        "source": source_hash(type(datapath)),
+    }
     return schema.content_hash(plain)
 
 
@@ -146,7 +151,8 @@ def _plain(value: Any) -> Any:
 
 
 @functools.cache
-def _source(datapath: type[Datapath]) -> str:
+def source_hash(datapath: type[Datapath]) -> str:
+    """16 hex digits over the file that defines a datapath."""
     return hashlib.sha256(Path(inspect.getfile(datapath)).read_bytes()).hexdigest()[:16]
 
 

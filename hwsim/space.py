@@ -53,20 +53,18 @@ class Space:
             dataclasses.replace(base, **dict(zip(CHECKED_TOGETHER, choice, strict=True)))
         return Grid(base, fields)
 
+    def design(self, choice: Mapping[str, Any], base: Design | None = None) -> Design:
+        """The point with these values of the space's keys; what its datapath or dataflow has not is left out."""
+        base = base or Design()
+        chosen: dict[str, dict[str, Any]] = {}
+        for key, value in choice.items():
+            chosen.setdefault(key.partition(".")[0], {})[key] = value
+        return dataclasses.replace(base, **{name: _field_value(base, name, values) for name, values in chosen.items()})
+
     def _field_values(self, base: Design, field: str, keys: Sequence[str]) -> Iterable[Any]:
         """The distinct values of one field of `Design`."""
-        found: dict[Any, None] = {}
-        for choice in itertools.product(*(self.values[key] for key in keys)):
-            plain = schema.to_plain(getattr(base, field))
-            for key, value in _applicable(field, plain, dict(zip(keys, choice, strict=True))):
-                *path, last = key.split(".")
-                inner = whole = {field: plain}
-                for part in path:
-                    inner = inner[part]
-                inner[last] = schema.to_plain(value)
-                plain = whole[field]
-            found[schema.field_from_plain(Design, field, plain)] = None
-        return found
+        choices = itertools.product(*(self.values[key] for key in keys))
+        return dict.fromkeys(_field_value(base, field, dict(zip(keys, choice, strict=True))) for choice in choices)
 
     def _check_keys(self, base: Design) -> None:
         known = set(_keys(base.to_plain()))
@@ -92,7 +90,10 @@ class Grid:
 
     def part(self, start: int, stop: int) -> Points:
         """The points ``start:stop``."""
-        index = np.arange(start, min(stop, len(self)))
+        return self.take(np.arange(start, min(stop, len(self))))
+
+    def take(self, index: np.ndarray) -> Points:
+        """The points at ``index``."""
         codes = {name: np.zeros(len(index), np.int32) for name in FIELDS}
         for name, values in reversed(list(self.fields.items())):
             index, codes[name] = index // len(values), (index % len(values)).astype(np.int32)
@@ -105,6 +106,19 @@ class Grid:
     def all(self) -> Points:
         """Every point."""
         return self.part(0, len(self))
+
+
+def _field_value(base: Design, field: str, choice: Mapping[str, Any]) -> Any:
+    """A field of `Design` with these dotted keys' values, its other parts as in ``base``."""
+    plain = schema.to_plain(getattr(base, field))
+    for key, value in _applicable(field, plain, choice):
+        *path, last = key.split(".")
+        inner = whole = {field: plain}
+        for part in path:
+            inner = inner[part]
+        inner[last] = schema.to_plain(value)
+        plain = whole[field]
+    return schema.field_from_plain(Design, field, plain)
 
 
 def _keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
