@@ -10,11 +10,10 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim.datapath import Array
 from hwsim.datapaths.lut_products import LutProducts
 from hwsim.qtensor import QTensor
-from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.attribution import Share
 from rtl.library import Library, place
-from rtl.operands import OperandQueue
+from rtl.operands import OperandQueue, feeder_members
 
 SHARES = (
     Share(component="lut_products.pe", action="look_up", parts=("dot",)),
@@ -100,12 +99,7 @@ class Source:
 class Feeder(Component):
     """From the operand register's codes to the columns, and the tables of the group; shared by all rows.
 
-    Members:
-        weights: the step's beat.
-        advance: the cycle counts; the array does not stand still.
-        restart: with it, another step follows.
-        operands: the codes, one beat per column.
-        last: this is the step's last cycle; always.
+    Members: those of `rtl.operands.feeder_members`; and:
         loaded, load: the tables of the group that starts with the next step; it is taken.
         tables: of the step's group.
     """
@@ -122,18 +116,8 @@ class Feeder(Component):
 
     def __init__(self, datapath: LutProducts, array: Array) -> None:
         layout = tables(datapath, array)
-        super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
-                "advance": In(1),
-                "restart": In(1),
-                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
-                "last": Out(1),
-                "loaded": In(layout),
-                "load": In(1),
-                "tables": Out(layout["tables"].shape),
-            }
-        )
+        own = {"loaded": In(layout), "load": In(1), "tables": Out(layout["tables"].shape)}
+        super().__init__(feeder_members(datapath, array, self.fields(datapath, array), operand(datapath), **own))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
