@@ -12,6 +12,7 @@ import numba
 import pandas as pd
 
 from hwsim.errors import DesignError, HwsimError
+from hwsim.measurement import version
 from hwsim.points import Points
 from hwsim.pricing import Pricing
 from hwsim.totals import totals
@@ -61,7 +62,7 @@ def price_all(
     pending: dict[Future[pd.DataFrame], Tag] = {}
     try:
         for tag, points in tasks:
-            pending[executor.submit(_price, workload, points)] = tag
+            pending[executor.submit(_price, version(), workload, points)] = tag
             if len(pending) >= IN_FLIGHT:
                 yield from _finished(pending)
         while pending:
@@ -83,8 +84,13 @@ def _finished(pending: dict[Future[pd.DataFrame], Tag]) -> Iterator[tuple[Tag, p
         yield pending.pop(future), future.result()
 
 
-def _price(workload: Workload, points: Points) -> pd.DataFrame:
-    """What a worker does: it keeps what it looked up of a workload from task to task."""
+def _price(wanted: str, workload: Workload, points: Points) -> pd.DataFrame:
+    """What a worker does: it keeps what it looked up of a workload from task to task.
+
+    HwsimError unless its hwsim is the ``wanted`` one, as on another machine it may not be.
+    """
+    if version() != wanted:
+        raise HwsimError(f"a worker has hwsim {version()}, this is {wanted}: results would differ")
     if workload.hash not in _PRICINGS:
         _PRICINGS.clear()
         _PRICINGS[workload.hash] = Pricing(workload)
