@@ -196,7 +196,8 @@ def test_interruption_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 
 
 def test_ctrl_c_ends_a_process() -> None:
-    space = [f"--set={key}=1,2,3,4,5,6,7,8" for key in ("array.rows", "array.cols", "datapath.lanes", "vector_lanes")]
+    keys = ("array.rows", "array.cols", "datapath.lanes", "vector_lanes", "clock_mhz", "weight_buffer.kib")
+    space = [f"--set={key}=1,2,3,4,5,6,7,8,9,10,11,12" for key in keys]
     code = (
         "import os, signal, sys, threading; from hwsim.cli import main;"
         "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start();"

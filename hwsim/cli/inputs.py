@@ -13,9 +13,9 @@ import yaml
 from hwsim import checkpoints, digits, presets, workloads
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
-from hwsim.exploration import Space
 from hwsim.files import parse_yaml, read_yaml
 from hwsim.network import Network
+from hwsim.space import Space
 from hwsim.weight_source import DISTRIBUTIONS
 from hwsim.workload import Workload
 

@@ -8,7 +8,8 @@ import click
 import hwsim
 from hwsim.cli import inputs, output
 from hwsim.plotting.pareto import feasible
-from hwsim.reporting import study, tables
+from hwsim.reporting import tables
+from hwsim.reporting.study import check, write_results
 
 SCHEMA = "hwsim.sweep/1"
 
@@ -20,6 +21,8 @@ SCHEMA = "hwsim.sweep/1"
 @inputs.design_option
 @inputs.batch_option
 @inputs.subject_options
+@click.option("--study", metavar="FILE|URL", help="Keep results in this database; what it knows is not computed again.")
+@click.option("--jobs", default=1, show_default=True, metavar="N", help="Worker processes.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every point as Parquet.")
 @inputs.json_option
 def sweep(
@@ -28,6 +31,8 @@ def sweep(
     settings: tuple[str, ...],
     design_name: str | None,
     batch: int,
+    study: str | None,
+    jobs: int,
     out: Path | None,
     as_json: bool,
     **choices: Any,
@@ -42,13 +47,21 @@ def sweep(
       hwsim sweep mlp_int8 --set datapath.name=mac,bit_serial --set array.rows=8,16,32
       hwsim sweep cnn_int8 cnn_int4 --space space.yaml --out results.parquet
       hwsim sweep opt-1.3b phi-2 --stage decode --weights int4 --set array.rows=8,16
+      hwsim sweep bert-base --space space.yaml --study bert.sqlite --jobs 4
+
+    A sweep with --study that was stopped, even killed, goes on when it is started again.
     """
     subjects = [inputs.subject(name, batch, choices) for name in networks]
     space = inputs.space(space_file, settings)
-    frame = hwsim.sweep(subjects, space, base=inputs.design(design_name), batch=batch, progress=True)
-    study.check(frame)
+    options: dict[str, Any] = {"base": inputs.design(design_name), "batch": batch, "jobs": jobs, "progress": True}
+    try:
+        frame = hwsim.sweep(subjects, space, study=study, **options)
+    except KeyboardInterrupt:
+        kept = "" if study is None else f"; what was computed is in {study}: the same command goes on with it"
+        raise KeyboardInterrupt(f"interrupted{kept}") from None
+    check(frame)
     if out:
-        study.write_results(frame, out)
+        write_results(frame, out)
     if as_json:
         output.print_json({"schema": SCHEMA, "points": output.records(frame)})
         return
@@ -58,3 +71,18 @@ def sweep(
         output.print_table(tables.infeasible(frame), f"{len(frame) - len(points)} infeasible points")
     if out:
         output.print_line(f"wrote {out}")
+
+
+@click.command()
+@click.argument("study", metavar="FILE|URL")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A Parquet file.")
+def export(study: str, out: Path) -> None:
+    """Everything that a study holds, as Parquet; memory does not grow with it.
+
+    \b
+    Example:
+      hwsim export bert.sqlite --out bert.parquet
+    """
+    from hwsim import exporting
+
+    output.print_line(f"wrote {exporting.export(study, out)} points to {out}")

@@ -1,14 +1,14 @@
 """The tables of a report: heads and cells as text, ready for HTML."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from hwsim.exploration import flat, pareto
+from hwsim.exploration import pareto
 from hwsim.plotting import metrics
+from hwsim.points import FIELDS
 from hwsim.reporting.energy import energy_frame
 from hwsim.result import Result
 from hwsim.technology.rows import EnergyRow
@@ -30,10 +30,9 @@ class Table:
 
 def swept(frame: pd.DataFrame) -> Table:
     """Design keys that take more than one value, and their values."""
-    keys = list(dict.fromkeys(key for text in frame["design"].unique() for key, _ in flat(json.loads(text))))
     rows = []
-    for key in keys:
-        values = [value for value in frame[key].dropna().unique()] if key in frame else []
+    for key in (name for name in frame.columns if name.partition(".")[0] in FIELDS):
+        values = [value for value in frame[key].dropna().unique()]
         if len(values) > 1:
             rows.append((key, ", ".join(_plain(value) for value in sorted(values, key=_order))))
     return Table(("Parameter", "Values"), rows)
