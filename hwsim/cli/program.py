@@ -15,6 +15,7 @@ from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
 from hwsim.cli.reproductions import reproduce
 from hwsim.cli.rules import rules
+from hwsim.cli.searches import search
 from hwsim.cli.simulations import simulate
 from hwsim.cli.sweeps import export, sweep
 from hwsim.cli.workloads import workloads
@@ -47,7 +48,20 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, export, report, rtl, formats, rules, workloads, power, characterize, reproduce):
+for command in (
+    simulate,
+    sweep,
+    search,
+    export,
+    report,
+    rtl,
+    formats,
+    rules,
+    workloads,
+    power,
+    characterize,
+    reproduce,
+):
     program.add_command(command)
 
 

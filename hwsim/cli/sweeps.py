@@ -16,13 +16,11 @@ SCHEMA = "hwsim.sweep/1"
 
 @click.command()
 @click.argument("networks", metavar="NETWORK...", nargs=-1, required=True)
-@click.option("--space", "space_file", metavar="FILE", help="Grid as YAML: dotted parameter: [values].")
-@click.option("--set", "settings", metavar="KEY=V1,V2", multiple=True, help="One parameter of the grid; may repeat.")
+@inputs.options(inputs.space_options)
 @inputs.design_option
 @inputs.batch_option
 @inputs.subject_options
-@click.option("--study", metavar="FILE|URL", help="Keep results in this database; what it knows is not computed again.")
-@click.option("--jobs", default=1, show_default=True, metavar="N", help="Worker processes.")
+@inputs.options(inputs.work_options)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every point as Parquet.")
 @inputs.json_option
 def sweep(
@@ -33,6 +31,7 @@ def sweep(
     batch: int,
     study: str | None,
     jobs: int,
+    dask: str | None,
     out: Path | None,
     as_json: bool,
     **choices: Any,
@@ -48,17 +47,17 @@ def sweep(
       hwsim sweep cnn_int8 cnn_int4 --space space.yaml --out results.parquet
       hwsim sweep opt-1.3b phi-2 --stage decode --weights int4 --set array.rows=8,16
       hwsim sweep bert-base --space space.yaml --study bert.sqlite --jobs 4
+      hwsim sweep bert-base --space space.yaml --study bert.sqlite --dask tcp://10.0.0.1:8786
 
     A sweep with --study that was stopped, even killed, goes on when it is started again.
     """
     subjects = [inputs.subject(name, batch, choices) for name in networks]
     space = inputs.space(space_file, settings)
-    options: dict[str, Any] = {"base": inputs.design(design_name), "batch": batch, "jobs": jobs, "progress": True}
-    try:
-        frame = hwsim.sweep(subjects, space, study=study, **options)
-    except KeyboardInterrupt:
-        kept = "" if study is None else f"; what was computed is in {study}: the same command goes on with it"
-        raise KeyboardInterrupt(f"interrupted{kept}") from None
+    base = inputs.design(design_name)
+    with inputs.resumable(study), inputs.workers(dask) as executor:
+        frame = hwsim.sweep(
+            subjects, space, base=base, batch=batch, study=study, jobs=jobs, executor=executor, progress=True
+        )
     check(frame)
     if out:
         write_results(frame, out)

@@ -79,6 +79,17 @@ def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
     return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}), groups)
 
 
+def points(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
+    """A sweep's feasible rows in their order, with these metrics."""
+    heads = ["#", "Network", "Design", *(metrics.METRICS[column].title for column in columns), "Verified"]
+    rows = [
+        (str(rank), str(row["workload"]), row["label"], *(metrics.show(column, row[column]) for column in columns),
+         row["verified"])
+        for rank, row in enumerate(frame.to_dict("records"), 1)
+    ]  # fmt: skip
+    return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}))
+
+
 def infeasible(frame: pd.DataFrame) -> Table:
     """Why points have no totals, how many, and one of them."""
     bad = frame[frame["error"] != ""]
