@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-EXTRAS := torch,rtl,notebook,dev
+EXTRAS := torch,rtl,search,dask,notebook,dev
 
 .PHONY: help explore test sim lint bench notebooks models readme clean tools
 

@@ -14,15 +14,18 @@ from hwsim.datapaths.mac import Mac
 from hwsim.datapaths.rram import Rram
 from hwsim.design import Design, Dram, Override, Sram
 from hwsim.errors import HwsimError
-from hwsim.exploration import Space, pareto, sweep
+from hwsim.evaluation import evaluate
+from hwsim.exploration import pareto, sweep
 from hwsim.formats import quantize
 from hwsim.inference import run
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
+from hwsim.optimization import search
 from hwsim.qtensor import QTensor
 from hwsim.reporting import report
 from hwsim.result import Result
 from hwsim.simulation import simulate
+from hwsim.space import Space
 from hwsim.transports import transport
 from hwsim.workload import Workload
 
@@ -31,6 +34,6 @@ __version__ = "0.1.0"
 __all__ = [
     "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "FpMac", "HwsimError", "LMul", "Lut",
     "LutBuckets", "LutProducts", "Mac", "Network", "Node", "Override", "QTensor", "Result", "Rram", "Rule",
-    "SenseAmplifier", "Space", "Sram", "Wires", "Workload", "chips", "lower", "pareto", "quantize", "report", "run",
-    "simulate", "sweep", "transport", "workloads",
+    "SenseAmplifier", "Space", "Sram", "Wires", "Workload", "chips", "evaluate", "lower", "pareto", "quantize",
+    "report", "run", "search", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

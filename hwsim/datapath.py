@@ -14,7 +14,7 @@ A `Rule` promises cycles and events only.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -189,9 +189,19 @@ class Datapath(ABC):
         """int32 results of what `layer_sums` gave."""
         return requantize(sums, quantizer)
 
+    @property
+    def arithmetic(self) -> Hashable:
+        """What values depend on: datapaths of equal arithmetic that take a network compute the same. All that they are,
+        unless they say so."""
+        return self
+
     @abstractmethod
     def stats(self, w: Operand, array: Array) -> Stats:
         """What depends on the weights; cached by content hash by the caller."""
+
+    def stats_key(self, array: Array) -> Hashable:
+        """What `stats` depends on beside the weights: less than everything where the datapath says so."""
+        return self, array
 
     def repetition(self, w: Operand, array: Array) -> Repetition | None:
         """What repeats in weights that it takes, if it makes use of that."""

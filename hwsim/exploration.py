@@ -1,144 +1,151 @@
-"""Many design points at once: `Space`, `sweep`, `pareto`."""
+"""Many design points at once: `sweep`, `pareto`."""
 
-import dataclasses
-import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hwsim import datapaths, schema
-from hwsim.datapath import Datapath
-from hwsim.design import Design, Dram
-from hwsim.errors import DesignError, HwsimError, nearest
+from hwsim import schema
+from hwsim.design import Design
+from hwsim.errors import DesignError, nearest
+from hwsim.execution import executor_of, price_all
+from hwsim.kernels.pareto import front
+from hwsim.labels import labels
+from hwsim.measurement import version
 from hwsim.network import Network
+from hwsim.points import FIELDS, Points, texts
+from hwsim.pricing import Pricing
 from hwsim.progress import track
-from hwsim.result import TOTALS
-from hwsim.simulation import simulate
+from hwsim.simulation import as_workload
+from hwsim.space import Grid, Space
 from hwsim.workload import Workload
 
+if TYPE_CHECKING:
+    from hwsim.store import Store
+
 OBJECTIVES = ("latency_s", "energy_pj", "area_um2")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Space:
-    """A grid of design points: dotted keys of `Design` and the values of each.
-
-    ``{"datapath.name": ["mac", "bit_serial"], "array.rows": [8, 16]}``. A datapath parameter is
-    left out for datapaths that do not have it, as is ``array.accumulator_rows`` where sums stay in the
-    PEs; points that become equal count once.
-    """
-
-    values: Mapping[str, Sequence[Any]]
-
-    def __post_init__(self) -> None:
-        if not self.values:
-            raise DesignError("the space is empty: name at least one parameter")
-        for key, items in self.values.items():
-            if isinstance(items, str) or not isinstance(items, Sequence) or not len(items):
-                raise DesignError(f"space key {key!r}: expected a list of values, got {items!r}")
-
-    def designs(self, base: Design | None = None) -> list[Design]:
-        """Every distinct point, other parameters as in ``base``; DesignError names a wrong key or value."""
-        base = base or Design()
-        found: dict[Design, None] = {}
-        names = self.values.get("datapath.name", [base.datapath.name()])
-        self._check_keys(names, base)
-        for choice in itertools.product(*self.values.values()):
-            found[_apply(base, dict(zip(self.values, choice, strict=True)))] = None
-        return list(found)
-
-    def _check_keys(self, names: Iterable[str], base: Design) -> None:
-        known = set(_keys(base.to_plain()))
-        for name in names:
-            known |= {f"datapath.{field.name}" for field in dataclasses.fields(datapaths.find(name))}
-        for key in self.values:
-            if key not in known:
-                raise DesignError(f"unknown space key {key!r}; {nearest(key, known)}")
-
-
-def _keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in plain.items():
-        if isinstance(value, dict):
-            yield from _keys(value, f"{prefix}{key}.")
-        yield prefix + key
-
-
-def _apply(base: Design, choice: dict[str, Any]) -> Design:
-    plain = base.to_plain()
-    name = choice.get("datapath.name", plain["datapath"]["name"])
-    fields = {field.name for field in dataclasses.fields(datapaths.find(name))}
-    stationary = choice.get("array.dataflow", base.dataflow) == "weight_stationary"
-    plain["datapath"] = {"name": name} | {k: v for k, v in plain["datapath"].items() if k in fields}
-    for key, value in choice.items():
-        *path, last = key.split(".")
-        if path[:1] == ["datapath"] and [*path[1:], last][0] not in fields:
-            continue
-        if key == "array.accumulator_rows" and not stationary:
-            continue
-        inner = plain
-        for part in path:
-            inner = inner[part]
-        inner[last] = schema.to_plain(value)
-    return Design.from_plain(plain)
-
+AT_ONCE = 1 << 14
+"""Points of a task."""
 
 Subject = Network | Workload
+Designs = Space | Grid | Points | Mapping[str, Sequence[Any]] | Iterable[Design]
 
 
 def sweep(
     subjects: Subject | Sequence[Subject],
-    space: Space | Mapping[str, Sequence[Any]] | Iterable[Design],
+    space: Designs,
     *,
     base: Design | None = None,
     batch: int = 1,
+    study: "str | Path | Store | None" = None,
+    jobs: int = 1,
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Simulates every network or workload on every design point.
+    """Costs of every network or workload on every design point, as `simulate` finds them.
+
+    ``study`` keeps them: a file (SQLite), or a URL of SQLAlchemy; what it knows is not computed again, whatever
+    sweep it is from, so that a sweep that was killed goes on where it was. ``jobs`` worker processes, or any
+    ``executor``, share the work. `fill` does the same without the frame, which takes some 0.9 kB per point.
 
     Returns one row per pair: ``workload``, ``label`` (the design in words), every Design key,
-    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``design`` (JSON) and ``error``: why a
-    point is infeasible (its totals are missing then), else "".
+    `Result.totals`, ``batch``, ``design_hash``, ``workload_hash``, ``hwsim`` (its version), ``design`` (JSON of what
+    is not a default) and ``error``: why a point is infeasible (its totals are missing then), else "".
     """
-    designs = _designs(space, base)
+    points = points_of(space, base)
+    workloads = _workloads(subjects, batch)
+    designs = design_columns(points.part(0, len(points)))
+    if study is None:
+        with executor_of(jobs, executor) as workers:
+            found = [_in_memory(workload, points, workers, progress) for workload in workloads]
+    else:
+        from hwsim import filling
+
+        with filling.opened(study) as store:
+            fill(store, workloads, points, jobs=jobs, executor=executor, progress=progress)
+            found = [filling.known(store, workload, points, designs["design_hash"]) for workload in workloads]
+    return pd.concat(
+        [
+            rows(workload.name, workload.batch, workload.hash, designs, each)
+            for workload, each in zip(workloads, found, strict=True)
+        ],
+        ignore_index=True,
+    )
+
+
+def fill(
+    study: "str | Path | Store",
+    subjects: Subject | Sequence[Subject],
+    space: Designs,
+    *,
+    base: Design | None = None,
+    batch: int = 1,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    progress: bool = False,
+) -> int:
+    """Computes what ``study`` does not know of a sweep; memory does not grow with its points.
+
+    Returns how many points that were. Arguments are those of `sweep`.
+    """
+    from hwsim import filling
+
+    points = points_of(space, base)
+    with filling.opened(study) as store, executor_of(jobs, executor) as workers:
+        return sum(
+            filling.fill(store, Pricing(workload), points, workers, AT_ONCE, progress)
+            for workload in _workloads(subjects, batch)
+        )
+
+
+def _workloads(subjects: Subject | Sequence[Subject], batch: int) -> list[Workload]:
     chosen = [subjects] if isinstance(subjects, (Network, Workload)) else list(subjects)
-    pairs = [(subject, design) for subject in chosen for design in designs]
-    rows = [_row(subject, design, batch) for subject, design in track(pairs, "sweep", progress)]
-    frame = pd.DataFrame(rows)
-    return frame.reindex(columns=frame.columns.union(list(TOTALS), sort=False))
+    return [as_workload(subject, batch) for subject in chosen]
 
 
-def _designs(space: Space | Mapping[str, Sequence[Any]] | Iterable[Design], base: Design | None) -> list[Design]:
+def points_of(space: Designs, base: Design | None) -> Grid | Points:
+    """The points of a space or of designs; DesignError if there are none."""
     if isinstance(space, Mapping):
         space = Space(space)
-    designs = space.designs(base) if isinstance(space, Space) else list(space)
-    if not designs:
+    if isinstance(space, Space):
+        space = space.grid(base)
+    points = space if isinstance(space, Grid | Points) else Points.of(space)
+    if not len(points):
         raise DesignError("no design points to sweep")
-    return designs
+    return points
 
 
-def _row(subject: Subject, design: Design, batch: int) -> dict[str, Any]:
-    plain = design.to_plain()
-    row: dict[str, Any] = {
-        "workload": subject.name,
-        "label": label(design),
-        "batch": _batch(subject, batch),
-        "error": "",
-    }
-    row |= {key: value for key, value in flat(plain)}
-    try:
-        result = simulate(subject, design, batch)
-        row |= result.totals() | {"workload_hash": result.workload.hash}
-    except HwsimError as error:
-        row["error"] = str(error)
-    return row | {"design_hash": design.hash, "design": json.dumps(plain)}
+def _in_memory(workload: Workload, points: Grid | Points, workers: Executor | None, progress: bool) -> pd.DataFrame:
+    """`totals` of all points."""
+    pricing = Pricing(workload)
+    if workers is None:
+        pricing.prepare(points.arrays(), progress)
+    starts = track(range(0, len(points), AT_ONCE), f"sweep {workload.name}", progress)
+    tasks = ((start, points.part(start, start + AT_ONCE)) for start in starts)
+    found = dict(price_all(workload, tasks, workers, pricing))
+    return pd.concat([found[start] for start in sorted(found)], ignore_index=True)
 
 
-def _batch(subject: Subject, batch: int) -> int:
-    """Inputs at once: a Workload was made for a number of its own."""
-    return subject.batch if isinstance(subject, Workload) else batch
+def rows(workload: str, batch: int, workload_hash: str, designs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """A sweep's rows: of a workload on ``designs`` (`design_columns`) with the totals ``found``."""
+    known = {"workload": workload, "batch": batch, "workload_hash": workload_hash, "hwsim": version()}
+    return pd.concat([pd.DataFrame(known, index=designs.index), designs, found], axis=1)
+
+
+def design_columns(points: Points) -> pd.DataFrame:
+    """What a row says of its design: ``label``, every key, ``design_hash``, ``design``."""
+    columns = []
+    for name in FIELDS:
+        known = pd.DataFrame([dict(flat({name: schema.to_plain(value)})) for value in points.values[name]])
+        columns.append(known.take(points.codes[name]).reset_index(drop=True))
+    frame = pd.concat(columns, axis=1)
+    frame.insert(0, "label", texts(labels(points)))
+    frame["design_hash"] = points.hashes()
+    frame["design"] = texts(points.briefs())
+    return frame
 
 
 def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -148,38 +155,6 @@ def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from flat(value, f"{prefix}{key}.")
         elif not isinstance(value, list):
             yield prefix + key, value
-
-
-def label(design: Design) -> str:
-    """A design in a few words: datapath, array, buffers, clock."""
-    path = design.datapath
-    options = [str(getattr(path, name)) for name in ("scheme",) if hasattr(path, name)]
-    if hasattr(path, "weight_bits"):
-        options.append(f"w{path.weight_bits}")
-    if getattr(path, "skip", "none") != "none":
-        options.append(f"skip {path.skip}")  # type: ignore[attr-defined]
-    options += _chosen(path)
-    array = f"{design.array.rows}x{design.array.cols}"
-    if hasattr(path, "lanes"):
-        array += f"x{path.lanes}"
-    if design.array.weight_stationary:
-        array += f" weight-stationary {design.array.accumulator_rows}"
-    buffers = "/".join(f"{sram.kib:g}" for sram in design.buffers.values())
-    extra = "" if design.dram == Dram() else f", {design.dram.type} {design.dram.bandwidth_gb_s:g} GB/s"
-    extra += " + overrides" if design.overrides else ""
-    return f"{' '.join([path.name(), *options])} {array}, {buffers} KiB, {design.clock_mhz:g} MHz{extra}"
-
-
-SAID = ("lanes", "scheme", "weight_bits", "skip")
-"""Parameters that a label tells in its own way."""
-
-
-def _chosen(datapath: Datapath) -> Iterator[str]:
-    """The other parameters of a datapath that are not its defaults, in words."""
-    for field in dataclasses.fields(datapath):
-        value = getattr(datapath, field.name)
-        if value != field.default and field.name not in SAID:
-            yield f"{field.name} {value}".replace("_", " ")
 
 
 def pareto(frame: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
@@ -192,7 +167,7 @@ def pareto(frame: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES) -> pd.Da
             raise DesignError(f"unknown objective {name!r}; {nearest(name, map(str, frame.columns))}")
     feasible = frame.dropna(subset=list(objectives))
     values = feasible[list(objectives)].to_numpy(dtype=np.float64)
-    keep = np.ones(len(values), dtype=bool)
-    for i, point in enumerate(values):
-        keep[i] = not ((values <= point).all(axis=1) & (values < point).any(axis=1)).any()
+    order = np.lexsort(values.T[::-1])
+    keep = np.zeros(len(values), dtype=bool)
+    keep[order] = front(values[order])
     return feasible[keep].sort_values(objectives[0], kind="stable")

@@ -9,11 +9,12 @@ import pandas as pd
 from hwsim import digits
 from hwsim.cli import output
 from hwsim.design import Design
-from hwsim.exploration import Space, sweep
+from hwsim.exploration import sweep
 from hwsim.network import Network
 from hwsim.plotting.pareto import feasible
 from hwsim.reporting import report, tables, write_energy, write_results
 from hwsim.reporting.study import best_results
+from hwsim.space import Space
 
 OUT = Path("out")
 SHOWN_PER_NETWORK = 5

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import itertools
 import weakref
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -184,6 +184,12 @@ class IntegerDatapath(ArrayDatapath):
         if all(needed <= getattr(self, name) for name, _, needed in self._widths_needed(w)):
             return _exact_matmul(x, w, self.activation_bits)
         return self._saturating_matmul(np.ascontiguousarray(x, dtype=np.int32), w)
+
+    @property
+    def arithmetic(self) -> Hashable:
+        """See `Datapath.arithmetic`: sums that cannot overflow are those of any such datapath."""
+        own = type(self).matmul is not IntegerDatapath.matmul
+        return self if own or self.overflow != "wrap" else "exact"
 
     def _saturating_matmul(self, x: np.ndarray, w: Operand) -> np.ndarray:
         """`matmul` of sums that may saturate, each addition in its order."""

@@ -78,12 +78,10 @@ def map_matmul(
     matmuls share the buffers, for every buffer full of their other operands.
     """
     count = together or 1
-    sizes = np.array(
-        [
-            -(-m // array.tile_rows), -(-n // array.cols), count * input_bits, count * weight_bits,
-            count * output_bits, activation_buffer_bits, weight_buffer_bits,
-        ],
-        dtype=np.int64,
+    sizes = np.empty(7, dtype=np.int64)
+    kernels.measure(
+        m, n, array.tile_rows, array.cols, count, input_bits, weight_bits, output_bits, activation_buffer_bits,
+        weight_buffer_bits, sizes,
     )  # fmt: skip
     m_outer, activation_passes, weight_passes = kernels.loop_order(sizes, together is not None)
     return Mapping(bool(m_outer), int(activation_passes), int(weight_passes), sizes, count)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import functools
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from hwsim import technology
 from hwsim.design import Design
+from hwsim.kernels import cost
 from hwsim.repetition import Repetition
 from hwsim.technology.rows import AreaRow, EnergyRow
 from hwsim.workload import Workload
@@ -21,6 +23,29 @@ TOTALS = (
     "macs", "verified", *(f"{name}_energy_pj" for name in CATEGORIES),
 )  # fmt: skip
 """Keys of `Result.totals`."""
+
+
+Number = TypeVar("Number", float, np.ndarray)
+
+
+def latency_s(cycles: Number, clock_mhz: Number) -> Number:
+    """Seconds of so many cycles."""
+    return cycles / (clock_mhz * 1e6)
+
+
+def edp_js(energy_pj: Number, latency_s: Number) -> Number:
+    """Energy-delay product in joule-seconds."""
+    return energy_pj * 1e-12 * latency_s
+
+
+def tops(macs: int, latency_s: Number) -> Number:
+    """10^12 operations per second; a multiply-accumulate is two."""
+    return 2 * macs / latency_s * 1e-12
+
+
+def tops_per_w(macs: int, energy_pj: Number) -> Number:
+    """10^12 operations per joule."""
+    return 2 * macs / energy_pj
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +102,16 @@ class LayerResult:
     elements: int
     dram_bits: int
     events: tuple[EventCount, ...]
+    picojoules: tuple[float, ...]
+    """Per category of `CATEGORIES`: what the events cost."""
     assumed: str
     repetition: Repetition | None = None
 
     def energy_pj(self, category: str | None = None) -> float:
         """Energy of one category, or of all."""
-        return sum(event.energy_pj for event in self.events if category in (None, event.category))
+        if category is None:
+            return float(cost.layer_energy(np.array(self.picojoules)))
+        return self.picojoules[CATEGORIES.index(category)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +125,10 @@ class Result:
     workload: Workload
     layers: tuple[LayerResult, ...]
     parts: tuple[Part, ...]
+    area_um2: float
+    """Square micrometres of all parts."""
+    picojoules: tuple[float, ...]
+    """Of all layers, of matmuls, and per category of `CATEGORIES`."""
 
     @property
     def verified(self) -> str:
@@ -111,12 +144,12 @@ class Result:
     @property
     def latency_s(self) -> float:
         """Seconds of all layers."""
-        return self.cycles / (self.design.clock_mhz * 1e6)
+        return latency_s(self.cycles, self.design.clock_mhz)
 
-    @functools.cached_property
+    @property
     def energy_pj(self) -> float:
         """Picojoules of all layers and components."""
-        return sum(layer.energy_pj() for layer in self.layers)
+        return self.picojoules[0]
 
     @property
     def zero_delay_pj(self) -> float:
@@ -124,39 +157,33 @@ class Result:
         return sum(event.zero_delay_pj for layer in self.layers for event in layer.events)
 
     @property
-    def area_um2(self) -> float:
-        """Square micrometres of all parts."""
-        return sum(part.count * part.area_um2 for part in self.parts)
-
-    @property
     def edp_js(self) -> float:
         """Energy-delay product in joule-seconds."""
-        return self.energy_pj * 1e-12 * self.latency_s
+        return edp_js(self.energy_pj, self.latency_s)
 
     @property
     def tops(self) -> float:
         """10^12 operations per second; a multiply-accumulate is two."""
-        return 2 * self.workload.macs / self.latency_s * 1e-12
+        return tops(self.workload.macs, self.latency_s)
 
     @property
     def tops_per_w(self) -> float:
         """10^12 operations per joule."""
-        return 2 * self.workload.macs / self.energy_pj
+        return tops_per_w(self.workload.macs, self.energy_pj)
 
     def totals(self) -> dict[str, float | int | str]:
         """All totals, units in the names."""
-        array = [layer for layer in self.layers if layer.kind == "matmul"]
-        by_component = self.energy_by_component()
-        values = (
-            self.cycles, self.latency_s, self.energy_pj, self.area_um2, self.edp_js, self.tops, self.tops_per_w,
-            sum(layer.cycles for layer in array), sum(layer.energy_pj() for layer in array), self.workload.macs,
-            self.verified, *by_component.values(),
+        energy_pj, array_energy_pj = self.picojoules[:2]
+        array_cycles = sum(layer.cycles for layer in self.layers if layer.kind == "matmul")
+        values: tuple[float | int | str, ...] = (
+            self.cycles, self.latency_s, energy_pj, self.area_um2, self.edp_js, self.tops, self.tops_per_w,
+            array_cycles, array_energy_pj, self.workload.macs, self.verified, *self.picojoules[2:],
         )  # fmt: skip
         return dict(zip(TOTALS, values, strict=True))
 
     def energy_by_component(self) -> dict[str, float]:
         """Picojoules per category of `CATEGORIES`."""
-        return {name: sum(layer.energy_pj(name) for layer in self.layers) for name in CATEGORIES}
+        return dict(zip(CATEGORIES, self.picojoules[2:], strict=True))
 
     def frame(self) -> pd.DataFrame:
         """One row per layer."""

@@ -65,6 +65,11 @@ def fields_from_plain(cls: type, data: Any, where: str = "") -> Any:
         raise DesignError(f"{where or cls.__name__}: {error}") from None
 
 
+def field_from_plain(cls: type, name: str, data: Any) -> Any:
+    """What `fields_from_plain` makes of ``data`` for the field ``name``."""
+    return _convert(_hints(cls)[name], data, name)
+
+
 def _join(where: str, key: Any) -> str:
     return f"{where}.{key}" if where else str(key)
 

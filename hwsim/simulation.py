@@ -1,30 +1,24 @@
 """Cycles and energy of a workload on a design: `simulate`."""
 
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
-from hwsim import technology
-from hwsim.datapath import Array, Datapath
+from hwsim import memory_figures, technology
+from hwsim.arrangement import Arrangement, Unit, beat_bits, input_bits
 from hwsim.design import Design
-from hwsim.errors import DesignError, FormatError, TechnologyError
-from hwsim.integer import wide_sums
-from hwsim.kernels import mapping as mapping_kernels
-from hwsim.kernels import tiles
+from hwsim.errors import DesignError
+from hwsim.kernels import cost
 from hwsim.mapping import Mapping, map_matmul
+from hwsim.measurement import measure
+from hwsim.memory_figures import BUFFERS
 from hwsim.network import Network
-from hwsim.progress import track
-from hwsim.qtensor import QTensor
-from hwsim.repetition import Repetition
+from hwsim.points import Points
+from hwsim.pricing import Pricing, Tables
 from hwsim.result import EventCount, LayerResult, Part, Result
-from hwsim.technology import SramFigures, Technology
-from hwsim.weight_source import WeightSource, kept_tensor
-from hwsim.workload import HostLayer, MatmulLayer, OneBit, Workload
-
-Figure = TypeVar("Figure")
+from hwsim.workload import HostLayer, MatmulLayer, Workload
 
 
 def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, progress: bool = False) -> Result:
@@ -35,18 +29,33 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
     RTL; the memory side is an approximation (docs/simulation.md). Raises FormatError if a
     datapath cannot take a layer, TechnologyError if a figure is missing.
     """
-    if isinstance(workload, Network):
-        workload = _workload(workload, batch)
-    tech = technology.load(design.technology)
-    parts = area_parts(design, workload, tech)
-    leakage_uw = sum(part.leakage_uw for part in parts)
+    subject = as_workload(workload, batch)
+    pricing, points = Pricing(subject), Points.of([design])
+    pricing.prepare(points, progress)
+    tables = pricing.tables(points)
+    if tables.problem[0]:
+        raise tables.problems[tables.problem[0] - 1]
+    (arrangement,) = tables.arrangements
+    rows = len(arrangement.rows) + len(tables.shared[4])
+    counts, energy = np.zeros((rows, cost.COUNT_COLUMNS), np.int64), np.zeros((rows, cost.CATEGORIES))
+    cycles, picojoules = np.empty(2, np.int64), np.empty(cost.BY_CATEGORY + cost.CATEGORIES)
+    cost.point_costs(tables.numbers[0], tables.figures[0], *tables.shared, counts, energy, cycles, picojoules)
     layers = []
-    for layer in track(workload.layers, workload.name, progress):
+    for layer, row in zip(subject.layers, arrangement.order.tolist(), strict=True):
+        priced = _Layer(design.layer(layer.name), tables, counts[row].tolist(), tuple(energy[row].tolist()))
         if isinstance(layer, MatmulLayer):
-            layers.append(_simulate_matmul(layer, design.layer(layer.name), tech, leakage_uw))
+            layers.append(priced.matmul(layer.name, arrangement.units[row]))
         elif design.counted.host_operators:
-            layers.append(_simulate_host(layer, design, tech, leakage_uw))
-    return Result(design=design, workload=workload, layers=tuple(layers), parts=parts)
+            layers.append(priced.host(layer))
+    return Result(
+        design=design, workload=subject, layers=tuple(layers), parts=_parts(design, arrangement),
+        area_um2=float(tables.area_um2[0]), picojoules=tuple(picojoules.tolist()),
+    )  # fmt: skip
+
+
+def as_workload(subject: Network | Workload, batch: int) -> Workload:
+    """``subject`` with ``batch`` inputs at once; a Workload knows its own."""
+    return _workload(subject, batch) if isinstance(subject, Network) else subject
 
 
 @functools.lru_cache(maxsize=64)
@@ -54,72 +63,11 @@ def _workload(network: Network, batch: int) -> Workload:
     return Workload.from_network(network, batch)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What costs depend on of one weight matrix on one array, or why the datapath refuses it.
-
-    Attributes:
-        group_size, storage_bits: of the tensor.
-        refusal: empty if the datapath takes the tensor, which the rest supposes.
-        values: as `Stats.values`.
-        peak_macs: as `Datapath.peak_macs`.
-        repetition: as `Datapath.repetition`.
-    """
-
-    group_size: int
-    storage_bits: int
-    refusal: str = ""
-    values: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
-    peak_macs: float = 0.0
-    repetition: Repetition | None = None
-
-
-_MEASURED: dict[tuple[str, Datapath, Array], Measured] = {}
-_MEASURED_LIMIT = 20_000
-
-
-def measure(w: QTensor | WeightSource, datapath: Datapath, array: Array) -> Measured:
-    """What costs depend on, remembered by the weights' hash: weights that are not in memory are made for it."""
-    key = (w.hash, datapath, array)
-    if key not in _MEASURED:
-        if len(_MEASURED) >= _MEASURED_LIMIT:
-            _MEASURED.clear()
-        made = kept_tensor(w) if isinstance(w, WeightSource) and datapath.needs_values else w
-        _MEASURED[key] = _measure(made, datapath, array)
-    return _MEASURED[key]
-
-
-def _measure(w: Any, datapath: Datapath, array: Array) -> Measured:
-    known = Measured(group_size=w.group_size, storage_bits=w.storage_bits)
-    try:
-        datapath.supports(w)
-        values = datapath.stats(w, array).values
-        peak_macs, repetition = datapath.peak_macs(w, array), datapath.repetition(w, array)
-    except FormatError as error:
-        return dataclasses.replace(known, refusal=str(error))
-    return dataclasses.replace(known, values=values, peak_macs=peak_macs, repetition=repetition)
-
-
-def check_support(layer: MatmulLayer, design: Design) -> None:
-    """FormatError naming the layer unless the datapath takes its weights and activations."""
-    datapath = design.datapath
-    problem = next(filter(None, (measure(w, datapath, design.array).refusal for w in layer.weights)), "")
-    problem = problem or wide_sums(layer.sum_shift, datapath)
-    limit = getattr(datapath, "activation_bits", None)
-    if not problem and limit is not None and layer.activation_bits > limit:
-        problem = (
-            f"{datapath.name()} takes activations of {limit} bits, these need {layer.activation_bits}; "
-            f"use activation_bits={layer.activation_bits}"
-        )
-    if problem:
-        raise FormatError(f"layer {layer.name!r}: {problem}")
-
-
 def layer_mapping(layer: MatmulLayer, design: Design) -> Mapping:
     """Loop order and DRAM traffic of each matmul of ``layer``."""
     return map_matmul(
         layer.m, layer.n, design.array,
-        input_bits=-(-layer.input_elements // len(layer.weights)) * layer.activation_bits,
+        input_bits=input_bits(layer),
         weight_bits=measure(layer.weights[0], design.datapath, design.array).storage_bits,
         output_bits=layer.m * layer.n * layer.output_bits,
         activation_buffer_bits=design.activation_buffer.bits,
@@ -128,74 +76,90 @@ def layer_mapping(layer: MatmulLayer, design: Design) -> Mapping:
     )  # fmt: skip
 
 
-def compute(layer: MatmulLayer, design: Design, m_outer: bool) -> tuple[int, np.ndarray, np.ndarray]:
-    """Compute cycles, event counts int64[E] and features float64[E, F] of ``layer``.
+class _Layer:
+    """Figures of one layer on ``design``, in the words of a `Result`."""
 
-    Its matmuls run one after the other; features are averaged by count.
-    """
-    datapath = design.datapath
-    params = datapath.params(design.array)
-    activation = np.array(layer.activation)
-    width = max([1, *(len(event.features) for event in datapath.EVENTS)])
-    total, counts = 0, np.zeros(len(datapath.EVENTS), dtype=np.int64)
-    weighted = np.zeros((len(counts), width))
-    for w in layer.weights:
-        known = measure(w, datapath, design.array)
-        shape = np.array([layer.m, layer.n, layer.k, known.group_size, m_outer], dtype=np.int64)
-        values = known.values
-        part, features = np.zeros_like(counts), np.zeros_like(weighted)
-        datapath.events(shape, values, params, activation, part, features)
-        total += int(datapath.cycles(shape, values, params))
-        counts += part
-        weighted += part[:, None] * features
-    return total * layer.repeat, counts * layer.repeat, weighted / np.maximum(counts, 1)[:, None]
+    def __init__(self, design: Design, tables: Tables, counts: list[int], energy: tuple[float, ...]) -> None:
+        self.design, self.counts, self.energy = design, counts, energy
+        self.figures = tables.figures[0].tolist()
+        self.tech = technology.load(design.technology)
 
+    def matmul(self, name: str, unit: Unit) -> LayerResult:
+        """A layer on an array."""
+        counts, layer, datapath = self.counts, unit.layer, unit.engine.datapath
+        supplies = dict(zip(BUFFERS, counts[cost.ACTIVATION_SUPPLY :], strict=False))
+        bounds = {"compute": counts[cost.COMPUTE_CYCLES], "dram": counts[cost.DRAM_CYCLES]}
+        bounds |= {buffer: supplies[buffer] for buffer in self.design.buffers}
+        return LayerResult(
+            name=name, kind="matmul", verified=_verified(self.design), macs=layer.macs,
+            shape=(layer.m, layer.n, layer.k), matmuls=layer.matmuls, compute_cycles=counts[cost.COMPUTE_CYCLES],
+            memory_cycles=max(cycles for bound, cycles in bounds.items() if bound != "compute"),
+            cycles=counts[cost.TOTAL_CYCLES], bound=max(bounds, key=lambda bound: bounds[bound]),
+            utilization=layer.macs / (unit.peak_macs * counts[cost.TOTAL_CYCLES]),
+            elements=layer.m * layer.n * layer.matmuls,
+            dram_bits=counts[cost.DRAM_READ] + counts[cost.DRAM_WRITE],
+            events=(*self._datapath(unit), *self._merging(), *self._buffers(BUFFERS), *self._dram(), *self._leakage()),
+            picojoules=self.energy, assumed="; ".join(filter(None, (layer.assumed, datapath.assumed))),
+            repetition=unit.repetition,
+        )  # fmt: skip
 
-def _simulate_matmul(layer: MatmulLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
-    split = layer.one_bit
-    layer = design.datapath.stored(layer)
-    check_support(layer, design)
-    design.datapath.check_clock(design.clock_mhz)
-    mapping = layer_mapping(layer, design)
-    compute_cycles, counts, features = compute(layer, design, mapping.m_outer)
-    count = layer.matmuls // mapping.matmuls
-    traffic = _buffer_traffic(layer, design, mapping)
-    supply = {
-        name: int(-(-bits // design.buffers[name].bits_per_cycle)) for (name, action), bits in traffic.items()
-        if (name, action) in _SUPPLY
-    }  # fmt: skip
-    bits_per_cycle = design.dram.bandwidth_gb_s * 8e9 / (design.clock_mhz * 1e6)
-    cycles, dram_cycles = mapping_kernels.total_cycles(
-        compute_cycles / count, max(supply.values()) / count, mapping.sizes,
-        mapping.activation_passes, mapping.weight_passes, bits_per_cycle, design.overlap == "tile",
-        design.counted.partial_dram_cycles,
-    )  # fmt: skip
-    cycles, dram_cycles = int(cycles) * count, int(dram_cycles) * count
-    bounds = {"compute": compute_cycles, "dram": dram_cycles, **supply}
-    events = [
-        *_datapath_events(design, tech, counts, features),
-        *_merge_events(design, tech, layer, split),
-        *_memory_events(design, tech, traffic, mapping, count),
-        *_leakage(leakage_uw, cycles, design),
-    ]
-    peak = measure(layer.weights[0], design.datapath, design.array).peak_macs
-    return LayerResult(
-        name=layer.name, kind="matmul", verified=_verified(design), macs=layer.macs,
-        shape=(layer.m, layer.n, layer.k), matmuls=layer.matmuls, compute_cycles=compute_cycles,
-        memory_cycles=max(dram_cycles, *supply.values()), cycles=cycles,
-        bound=max(bounds, key=lambda name: bounds[name]),
-        utilization=layer.macs / (peak * cycles), elements=layer.m * layer.n * layer.matmuls,
-        dram_bits=count * (mapping.dram_read_bits + mapping.dram_write_bits),
-        events=tuple(events), assumed="; ".join(filter(None, (layer.assumed, design.datapath.assumed))),
-        repetition=_repetition(layer, design),
-    )  # fmt: skip
+    def host(self, layer: HostLayer) -> LayerResult:
+        """A layer on the unit for host operators."""
+        cycles, elements = self.counts[cost.TOTAL_CYCLES], self.counts[cost.HOST]
+        return LayerResult(
+            name=layer.name, kind="host", verified="model only", macs=0, shape=(), matmuls=0, compute_cycles=cycles,
+            memory_cycles=0, cycles=cycles, bound="host", utilization=0.0, elements=elements, dram_bits=0,
+            events=(self._vector_unit(), *self._host_buffers(), *self._leakage()), picojoules=self.energy, assumed="",
+        )  # fmt: skip
 
+    def _datapath(self, unit: Unit) -> Iterator[EventCount]:
+        place = unit.row, self.counts[cost.M_OUTER]
+        counts, features, each_pj = (getattr(unit.costs, name)[place] for name in ("counts", "features", "each_pj"))
+        for i, event in enumerate(unit.engine.datapath.EVENTS):
+            if unit.engine.present[i]:  # else a part of another dataflow
+                named = dict(zip(event.features, features[i].tolist(), strict=False))
+                yield EventCount(
+                    "pe", event.component, event.action, int(counts[i]), float(each_pj[i]), unit.engine.rows[i], named
+                )
 
-def _repetition(layer: MatmulLayer, design: Design) -> Repetition | None:
-    """What repeats in the weights of ``layer``: the mean of its matrices, which are of one size."""
-    found = [measure(w, design.datapath, design.array).repetition for w in layer.weights]
-    each = [dataclasses.astuple(one) for one in found if one is not None]
-    return Repetition(*np.mean(each, axis=0).tolist()) if each else None
+    def _merging(self) -> Iterator[EventCount]:
+        """The host merges the bits of a split layer while the array computes, unless the array does."""
+        if self.counts[cost.HOST]:
+            yield self._vector_unit()
+
+    def _vector_unit(self) -> EventCount:
+        row = self.tech.energy("vector_unit", "element", {"lanes": self.design.vector_lanes}).row
+        elements, each_pj = self.counts[cost.HOST], self.figures[cost.VECTOR_PJ]
+        return EventCount("host", "vector_unit", "element", elements, each_pj, row)
+
+    def _buffers(self, names: tuple[str, ...]) -> Iterator[EventCount]:
+        accesses = iter(self.counts[cost.ACTIVATION_WRITES :])
+        for name in names:
+            for action in ("write", "read"):
+                count = next(accesses)
+                if name in self.design.buffers:
+                    yield self._buffer(name, action, count)
+
+    def _host_buffers(self) -> Iterator[EventCount]:
+        yield self._buffer("activation_buffer", "read", self.counts[cost.ACTIVATION_READS])
+        written = cost.ACTIVATION_WRITES if self.design.output_buffer is None else cost.OUTPUT_WRITES
+        yield self._buffer(self.design.result_buffer, "write", self.counts[written])
+
+    def _buffer(self, name: str, action: str, count: int) -> EventCount:
+        bank = _bank(self.design, name)
+        return EventCount("buffers", name, action, count, bank.read_pj if action == "read" else bank.write_pj, bank.row)
+
+    def _dram(self) -> Iterator[EventCount]:
+        for action, bits, pj in (
+            ("read", cost.DRAM_READ, cost.DRAM_READ_PJ), ("write", cost.DRAM_WRITE, cost.DRAM_WRITE_PJ)
+        ):  # fmt: skip
+            row = self.tech.energy("dram", action, {"type": self.design.dram.type}).row
+            yield EventCount("dram", "dram", f"{action} bit", self.counts[bits], self.figures[pj], row)
+
+    def _leakage(self) -> Iterator[EventCount]:
+        if self.design.counted.leakage:
+            each_pj = self.figures[cost.LEAKAGE_PJ]
+            yield EventCount("leakage", "leakage", "cycle", self.counts[cost.TOTAL_CYCLES], each_pj, None)
 
 
 def _verified(design: Design) -> Literal["rtl", "model only"]:
@@ -203,161 +167,22 @@ def _verified(design: Design) -> Literal["rtl", "model only"]:
     return "model only" if design.left_out else design.datapath.verified
 
 
-_SUPPLY = {("activation_buffer", "read"), ("weight_buffer", "read"), ("output_buffer", "write")}
-"""Transfers that the array waits for; the others are the memory side's."""
-
-
-def _buffer_traffic(layer: MatmulLayer, design: Design, mapping: Mapping) -> dict[tuple[str, str], int]:
-    """Bits per (buffer, action): every use reads once, every DRAM transfer passes a buffer once."""
-    count = layer.matmuls // mapping.matmuls
-    m_tiles, n_tiles = int(mapping.sizes[0]), int(mapping.sizes[1])
-    results = count * int(mapping.sizes[4])
-    reads = {
-        "activation_buffer": layer.matmuls * n_tiles * layer.m * layer.k * layer.activation_bits,
-        "weight_buffer": count * m_tiles * int(mapping.sizes[3]),
-        "output_buffer": results,
-    }
-    writes = {
-        "activation_buffer": count * mapping.activation_passes * int(mapping.sizes[2]),
-        "weight_buffer": count * mapping.weight_passes * int(mapping.sizes[3]),
-        "output_buffer": 0,
-    }
-    writes[design.result_buffer] += results
-    for name, sram in design.buffers.items():
-        if sram.width_bits is None:
-            reads[name] = _beats(layer, design) * m_tiles * n_tiles * layer.matmuls * _width_bits(name, design)
-    return {
-        (name, action): bits[name]
-        for name in design.buffers
-        for action, bits in (("write", writes), ("read", reads))
-    }  # fmt: skip
-
-
-def _beats(layer: MatmulLayer, design: Design) -> int:
-    """Steps of one tile."""
-    group_size = measure(layer.weights[0], design.datapath, design.array).group_size
-    return int(tiles.steps(layer.k, group_size, design.datapath.lanes))  # type: ignore[attr-defined]
-
-
-def _width_bits(name: str, design: Design) -> int:
-    """Bits of one access to a bank of a buffer."""
-    width = design.buffers[name].width_bits
-    if width is None:
-        activations, weights = design.datapath.beat_bits(design.array)
-        return activations if name == "activation_buffer" else weights
-    return width
-
-
-def _datapath_events(
-    design: Design, tech: Technology, counts: np.ndarray, features: np.ndarray
-) -> Iterator[EventCount]:
-    parameters = {part.name: part.parameters for part in design.datapath.components(design.array)}
-    for event, count, values in zip(design.datapath.EVENTS, counts, features, strict=True):
-        if not count and event.component not in parameters:  # a part of another dataflow
-            continue
-        named = dict(zip(event.features, map(float, values), strict=False))
-        energy = _figure(
-            design.datapath, tech.energy, event.component, event.action, parameters[event.component], event.features
-        )
-        yield EventCount(
-            "pe", event.component, event.action, int(count), energy.per_action_pj(named), energy.row, named
-        )
-
-
-def _figure(datapath: Datapath, look_up: Callable[..., Figure], *arguments: object) -> Figure:
-    """``look_up(*arguments)``; nothing can measure what a cost-only rule lacks, so its error names no command."""
-    try:
-        return look_up(*arguments)
-    except TechnologyError as error:
-        if datapath.verified == "rtl":
-            raise
-        missing = str(error).partition(";")[0]
-        raise TechnologyError(
-            f"{missing}; {datapath.name()} is a cost-only rule without RTL to measure: only published figures, given "
-            "as rows of the table, tell its energy and area (hwsim rules counts its cycles without them)"
-        ) from None
-
-
-def _merge_events(design: Design, tech: Technology, layer: MatmulLayer, split: OneBit | None) -> Iterator[EventCount]:
-    """The host merges the bits of a split layer unless the array does; it does so while the array computes."""
-    if split is not None and split != OneBit() and not design.datapath.merges and design.counted.host_operators:
-        energy = tech.energy("vector_unit", "element", {"lanes": design.vector_lanes})
-        elements = layer.m * layer.n * layer.matmuls
-        yield EventCount("host", "vector_unit", "element", elements, energy.e0_pj, energy.row)
-
-
-def _memory_events(
-    design: Design, tech: Technology, traffic: dict[tuple[str, str], int], mapping: Mapping, count: int
-) -> Iterator[EventCount]:
-    for (name, action), bits in traffic.items():
-        yield _buffer_event(design, name, action, bits, tech)
-    for action, bits in (("read", mapping.dram_read_bits), ("write", mapping.dram_write_bits)):
-        energy = tech.energy("dram", action, {"type": design.dram.type})
-        yield EventCount("dram", "dram", f"{action} bit", bits * count, energy.e0_pj, energy.row)
-
-
-def _sram(design: Design, name: str, tech: Technology) -> SramFigures:
+def _bank(design: Design, name: str) -> technology.SramFigures:
     """Figures of one bank of a buffer."""
     sram = design.buffers[name]
-    return tech.sram(sram.kib * 1024 / sram.banks, _width_bits(name, design))
+    beat = beat_bits(design.datapath, design.array) if sram.width_bits is None else (0, 0)
+    return memory_figures.bank(sram, design.technology, memory_figures.width_bits(name, sram, beat))
 
 
-def _buffer_event(design: Design, name: str, action: str, bits: int, tech: Technology) -> EventCount:
-    figures = _sram(design, name, tech)
-    per_access = figures.read_pj if action == "read" else figures.write_pj
-    return EventCount("buffers", name, action, -(-bits // _width_bits(name, design)), per_access, figures.row)
-
-
-def _leakage(leakage_uw: float, cycles: int, design: Design) -> Iterator[EventCount]:
-    if design.counted.leakage:
-        yield EventCount("leakage", "leakage", "cycle", cycles, leakage_uw / design.clock_mhz, None)
-
-
-def _simulate_host(layer: HostLayer, design: Design, tech: Technology, leakage_uw: float) -> LayerResult:
-    cycles = -(-layer.elements // design.vector_lanes) * layer.repeat
-    elements = layer.elements * layer.repeat
-    energy = tech.energy("vector_unit", "element", {"lanes": design.vector_lanes})
-    events = (
-        EventCount("host", "vector_unit", "element", elements, energy.e0_pj, energy.row),
-        _buffer_event(design, "activation_buffer", "read", layer.read_bits * layer.repeat, tech),
-        _buffer_event(design, design.result_buffer, "write", layer.write_bits * layer.repeat, tech),
-        *_leakage(leakage_uw, cycles, design),
-    )
-    return LayerResult(
-        name=layer.name, kind="host", verified="model only", macs=0, shape=(), matmuls=0, compute_cycles=cycles,
-        memory_cycles=0, cycles=cycles, bound="host", utilization=0.0, elements=elements, dram_bits=0,
-        events=events, assumed="",
-    )  # fmt: skip
-
-
-def area_parts(design: Design, workload: Workload, tech: Technology) -> tuple[Part, ...]:
-    """Parts of the chip: every distinct array that a layer runs on, buffers, vector unit."""
-    arrays = {(design.datapath, design.array, "")} if not design.datapath.resident else set()
-    for layer in workload.layers:
-        if isinstance(layer, MatmulLayer):
-            here = design.layer(layer.name)
-            arrays.add((here.datapath, here.array, layer.name if here.datapath.resident else ""))
-    parts = []
-    for datapath, array, _ in sorted(arrays, key=repr):
-        datapath.check_array(array)
-        for part in datapath.components(array):
-            area = _figure(datapath, tech.area, part.name, part.parameters)
-            parts.append(
-                Part(
-                    part.name,
-                    part.count,
-                    area.area_um2,
-                    area.leakage_uw * part.count,
-                    area.critical_path_ns,
-                    area.row,
-                )
-            )
+def _parts(design: Design, arrangement: Arrangement) -> tuple[Part, ...]:
+    """Parts of the chip: every distinct array that a layer runs on, vector unit, buffers."""
+    parts = list(arrangement.parts)
     if design.counted.host_operators:
-        vector = tech.area("vector_unit", {"lanes": design.vector_lanes})
+        vector = technology.load(design.technology).area("vector_unit", {"lanes": design.vector_lanes})
         parts.append(Part("vector_unit", 1, vector.area_um2, vector.leakage_uw, None, vector.row))
     for name, sram in design.buffers.items():
-        figures = _sram(design, name, tech)
-        parts.append(Part(name, sram.banks, figures.area_um2, figures.leakage_uw * sram.banks, None, figures.row))
+        bank = _bank(design, name)
+        parts.append(Part(name, sram.banks, bank.area_um2, bank.leakage_uw * sram.banks, None, bank.row))
     if not parts:
         raise DesignError("the design has no parts")
     return tuple(parts)

@@ -46,8 +46,8 @@ class Source(Protocol):
         """Inputs of the PE at ``row`` and ``column``."""
 
 
-class PeArray(Component):
-    """``array.rows`` x ``array.cols`` PEs of ``datapath``, output-stationary.
+class StreamedArray(Component):
+    """An array of PEs of any dataflow between its streams.
 
     Members are the streams of docs/hardware.md: ``i_activations``, ``i_weights``, ``i_scales`` (with
     a scale stage only), ``i_tables`` (with tables that are loaded), ``i_quantizers`` and ``o_results``; layouts in
@@ -57,7 +57,6 @@ class PeArray(Component):
     def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
         self._datapath = datapath
         self._array = array
-        self._feeder = implementation(datapath).Feeder(datapath, array)
         super().__init__(
             {
                 name: (Out if name == RESULTS else In)(stream.Signature(layout))
@@ -74,6 +73,14 @@ class PeArray(Component):
     def array(self) -> Array:
         """How many PEs."""
         return self._array
+
+
+class PeArray(StreamedArray):
+    """``array.rows`` x ``array.cols`` PEs of ``datapath``, output-stationary."""
+
+    def __init__(self, datapath: ArrayDatapath, array: Array) -> None:
+        self._feeder = implementation(datapath).Feeder(datapath, array)
+        super().__init__(datapath, array)
 
     def elaborate(self, platform: Library | None) -> Module:
         m = Module()

@@ -13,10 +13,10 @@ from hwsim import terms
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
 from hwsim.qtensor import QTensor
-from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.library import Library, place
 from rtl.operands import Broadcast as Source
+from rtl.operands import feeder_members
 from rtl.recoder import Recoder, term, with_borders
 
 __all__ = ["Dot", "Feeder", "Source"]
@@ -43,12 +43,7 @@ def operand(datapath: BitSerial) -> data.StructLayout:
 class Feeder(Component):
     """From the operand register's weights to the columns' terms; shared by all rows.
 
-    Members:
-        weights: the step's beat.
-        advance: per sync domain, the cycle counts; the domain does not stand still.
-        restart: per sync domain, with it another step follows: nothing in lock-step with it has a term left.
-        operands: one per column.
-        last: per sync domain, these weights have no term left after this one.
+    Members: those of `rtl.operands.feeder_members`.
     """
 
     @staticmethod
@@ -63,15 +58,7 @@ class Feeder(Component):
 
     def __init__(self, datapath: BitSerial, array: Array) -> None:
         self._datapath = datapath
-        super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
-                "advance": In(datapath.sync_domains(array)),
-                "restart": In(datapath.sync_domains(array)),
-                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
-                "last": Out(datapath.sync_domains(array)),
-            }
-        )
+        super().__init__(feeder_members(datapath, array, self.fields(datapath, array), operand(datapath)))
 
     def elaborate(self, platform: Library | None) -> Module:
         m = Module()

@@ -11,6 +11,7 @@ from rtl.arithmetic import overflow, tree_sum
 from rtl.attribution import Share
 from rtl.float32 import SIGNIFICAND, Float32Adder
 from rtl.minifloat import to_fixed, to_float32
+from rtl.operands import feeder_members
 
 LARGEST_SHIFT = 32
 """Upwards: more changes nothing, because every sum but 0 is saturated by then."""
@@ -36,20 +37,12 @@ def shares(name: str) -> tuple[Share, ...]:
 class FloatFeeder(Component):
     """From the operand register's weights to the columns' operands; shared by all rows.
 
-    Members: see `rtl.mac.Feeder`. ``register`` names the run-time field that the multipliers take.
+    Members: those of `rtl.operands.feeder_members`. ``register`` names the run-time field that the multipliers take.
     """
 
     def __init__(self, datapath: FloatDatapath, array: Array, register: str, shape: Shape) -> None:
         self._register = register
-        super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, {register: shape})),
-                "advance": In(1),
-                "restart": In(1),
-                "operands": Out(data.ArrayLayout(operand(datapath, shape), array.cols)),
-                "last": Out(1),
-            }
-        )
+        super().__init__(feeder_members(datapath, array, {register: shape}, operand(datapath, shape)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

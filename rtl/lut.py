@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import data
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, Out
 
 from hwsim.datapath import Array
 from hwsim.datapaths.lut import Lut
 from hwsim.qtensor import QTensor
-from rtl import streams
 from rtl.attribution import Share
 from rtl.library import Library, place
-from rtl.operands import OperandQueue
+from rtl.operands import OperandQueue, feeder_members
 from rtl.sum_table import CONSTANT, SumTables
 from rtl.table_reader import DOUBLES, Dot, LookUp, column_operand, operand, step_shape
 
@@ -66,12 +65,7 @@ class Source(SumTables):
 class Feeder(Component):
     """From the operand register's weights to the columns' indices; shared by all rows.
 
-    Members:
-        weights: the step's beat.
-        advance: the cycle counts; the array does not stand still.
-        restart: with it, another step follows.
-        operands: one per column.
-        last: this is the step's last cycle.
+    Members: those of `rtl.operands.feeder_members`; and:
         units: the operands of a row's units, where columns share sums.
         turns: how many planes are scaled, where they take turns.
     """
@@ -121,16 +115,9 @@ class Feeder(Component):
         self._datapath = datapath
         self._plane_last = Signal()
         units = {"units": Out(data.ArrayLayout(operand(datapath), datapath.sum_units))} if datapath.shares_sums else {}
+        turns = {"turns": Out(4)} if datapath.scales_in_turn else {}
         super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
-                "advance": In(1),
-                "restart": In(1),
-                "operands": Out(data.ArrayLayout(column_operand(datapath), array.cols)),
-                "last": Out(1),
-                **units,
-                **({"turns": Out(4)} if datapath.scales_in_turn else {}),
-            }
+            feeder_members(datapath, array, self.fields(datapath, array), column_operand(datapath), **units, **turns)
         )
 
     def elaborate(self, platform: object) -> Module:

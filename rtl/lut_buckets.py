@@ -7,11 +7,10 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim.datapath import Array
 from hwsim.datapaths.lut_buckets import LutBuckets
 from hwsim.qtensor import QTensor
-from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.attribution import Share
 from rtl.library import Library
-from rtl.operands import OperandQueue
+from rtl.operands import OperandQueue, feeder_members
 
 SHARES = (
     Share(component="lut_buckets.pe", action="select", parts=("dot",)),
@@ -58,12 +57,7 @@ class Source:
 class Feeder(Component):
     """From the operand register's codes to the columns' operands; shared by all rows.
 
-    Members:
-        weights: the step's beat.
-        advance: the cycle counts; the array does not stand still.
-        restart: with it, another step follows.
-        operands: one per column.
-        last: this is the step's last cycle.
+    Members: those of `rtl.operands.feeder_members`; and:
         lane, turns: where lanes and buckets take turns: this cycle's lane, how many buckets are scaled.
     """
 
@@ -81,14 +75,9 @@ class Feeder(Component):
         self._datapath = datapath
         turns = {"lane": Out(range(datapath.lanes)), "turns": Out(datapath.weight_bits + 1)}
         super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
-                "advance": In(1),
-                "restart": In(1),
-                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
-                "last": Out(1),
-                **(turns if datapath.scatters else {}),
-            }
+            feeder_members(
+                datapath, array, self.fields(datapath, array), operand(datapath), **(turns if datapath.scatters else {})
+            )
         )
 
     def elaborate(self, platform: object) -> Module:

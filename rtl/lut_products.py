@@ -10,11 +10,10 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim.datapath import Array
 from hwsim.datapaths.lut_products import LutProducts
 from hwsim.qtensor import QTensor
-from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.attribution import Share
 from rtl.library import Library, place
-from rtl.operands import OperandQueue
+from rtl.operands import OperandQueue, feeder_members
 
 SHARES = (
     Share(component="lut_products.pe", action="look_up", parts=("dot",)),
@@ -44,9 +43,8 @@ def tables(datapath: LutProducts, array: Array) -> data.StructLayout:
 
 
 def table_fields(datapath: LutProducts, array: Array, w: QTensor, columns: np.ndarray) -> dict[str, Any]:
-    """Fields of the tables' beats of each column tile and group, of channels int[tiles, cols] (N: none)."""
-    each = np.pad(datapath.products(w), ((0, 1), (0, 0), (0, 0), (0, 0)))
-    chosen = np.moveaxis(each[columns[:, :: datapath.sharing(array)]], 2, 1)
+    """Fields of the tables' beats of each column tile and group, of channels int[tiles, cols]."""
+    chosen = np.moveaxis(datapath.products(w)[columns[:, :: datapath.sharing(array)]], 2, 1)
     return {"tables": chosen.reshape(-1, *chosen.shape[2:])}
 
 
@@ -100,12 +98,7 @@ class Source:
 class Feeder(Component):
     """From the operand register's codes to the columns, and the tables of the group; shared by all rows.
 
-    Members:
-        weights: the step's beat.
-        advance: the cycle counts; the array does not stand still.
-        restart: with it, another step follows.
-        operands: the codes, one beat per column.
-        last: this is the step's last cycle; always.
+    Members: those of `rtl.operands.feeder_members`; and:
         loaded, load: the tables of the group that starts with the next step; it is taken.
         tables: of the step's group.
     """
@@ -122,18 +115,8 @@ class Feeder(Component):
 
     def __init__(self, datapath: LutProducts, array: Array) -> None:
         layout = tables(datapath, array)
-        super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
-                "advance": In(1),
-                "restart": In(1),
-                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
-                "last": Out(1),
-                "loaded": In(layout),
-                "load": In(1),
-                "tables": Out(layout["tables"].shape),
-            }
-        )
+        own = {"loaded": In(layout), "load": In(1), "tables": Out(layout["tables"].shape)}
+        super().__init__(feeder_members(datapath, array, self.fields(datapath, array), operand(datapath), **own))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

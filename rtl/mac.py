@@ -7,9 +7,9 @@ from amaranth.lib.wiring import Component, In, Out
 from hwsim.datapath import Array
 from hwsim.datapaths.mac import Mac
 from hwsim.qtensor import QTensor
-from rtl import streams
 from rtl.arithmetic import tree_sum
 from rtl.operands import Broadcast as Source
+from rtl.operands import feeder_members
 
 __all__ = ["Dot", "Feeder", "Source"]
 
@@ -22,12 +22,7 @@ def operand(datapath: Mac) -> data.ArrayLayout:
 class Feeder(Component):
     """From the operand register's weights to the columns' operands; shared by all rows.
 
-    Members:
-        weights: the step's beat.
-        advance: the cycle counts; the array does not stand still.
-        restart: with it, another step follows.
-        operands: one per column.
-        last: this is the step's last cycle; always.
+    Members: those of `rtl.operands.feeder_members`.
     """
 
     @staticmethod
@@ -41,15 +36,7 @@ class Feeder(Component):
         return {}
 
     def __init__(self, datapath: Mac, array: Array) -> None:
-        super().__init__(
-            {
-                "weights": In(streams.weights(datapath, array, self.fields(datapath, array))),
-                "advance": In(1),
-                "restart": In(1),
-                "operands": Out(data.ArrayLayout(operand(datapath), array.cols)),
-                "last": Out(1),
-            }
-        )
+        super().__init__(feeder_members(datapath, array, self.fields(datapath, array), operand(datapath)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

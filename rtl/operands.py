@@ -1,12 +1,35 @@
-"""Where steps wait for the columns that take them."""
+"""Where steps wait for the columns that take them, and what columns see of them."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Member, Out
 
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from rtl import streams
 from rtl.library import Library
+
+
+def feeder_members(
+    datapath: ArrayDatapath, array: Array, fields: dict[str, Shape | data.Layout], operand: data.Layout, **more: Member
+) -> dict[str, Member]:
+    """The members of a datapath's ``Feeder``, which makes columns' operands of weights; ``more`` beside them.
+
+    weights: the step's beat; ``fields`` are its run-time fields beyond those of every datapath.
+    advance: per sync domain, the cycle counts; the domain does not stand still.
+    restart: per sync domain, with it another step follows.
+    operands: one ``operand`` per column.
+    last: per sync domain, this is the step's last cycle.
+    """
+    domains = datapath.sync_domains(array)
+    return {
+        "weights": In(streams.weights(datapath, array, fields)),
+        "advance": In(domains),
+        "restart": In(domains),
+        "operands": Out(data.ArrayLayout(operand, array.cols)),
+        "last": Out(domains),
+        **more,
+    }
 
 
 class Broadcast:

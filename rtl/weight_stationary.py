@@ -3,13 +3,11 @@
 from types import SimpleNamespace
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out
 
 from hwsim.datapath import Array
 from hwsim.integer import IntegerDatapath
 from rtl.arithmetic import tree_sum
-from rtl.array import RESULTS, stream_layouts
+from rtl.array import StreamedArray
 from rtl.library import Library, place
 from rtl.pe import implementation
 from rtl.requantizer import RequantizerRow
@@ -17,32 +15,14 @@ from rtl.stationary_control import PLACE, StationaryControl
 from rtl.stationary_parts import Column, StationaryElement, activation_sum_shape
 
 
-class WeightStationaryArray(Component):
-    """``array.rows`` x ``array.cols`` PEs of ``datapath`` that keep their weights.
+class WeightStationaryArray(StreamedArray):
+    """``array.rows`` x ``array.cols`` PEs of ``datapath`` that keep their weights."""
 
-    Members are the streams of docs/hardware.md; layouts in `rtl.array.stream_layouts`.
-    """
+    _datapath: IntegerDatapath
 
     def __init__(self, datapath: IntegerDatapath, array: Array) -> None:
         datapath.check_array(array)
-        self._datapath = datapath
-        self._array = array
-        super().__init__(
-            {
-                name: (Out if name == RESULTS else In)(stream.Signature(layout))
-                for name, layout in stream_layouts(datapath, array).items()
-            }
-        )
-
-    @property
-    def datapath(self) -> IntegerDatapath:
-        """The datapath of every PE."""
-        return self._datapath
-
-    @property
-    def array(self) -> Array:
-        """How many PEs."""
-        return self._array
+        super().__init__(datapath, array)
 
     def elaborate(self, platform: Library | None) -> Module:
         m = Module()

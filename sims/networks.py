@@ -9,7 +9,7 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array
 from hwsim.design import Design
 from hwsim.errors import FormatError
-from hwsim.simulation import check_support
+from hwsim.measurement import check_support
 from hwsim.workload import MatmulLayer, Workload
 from rtl import layers
 from rtl.harness import Job

@@ -196,7 +196,8 @@ def test_interruption_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 
 
 def test_ctrl_c_ends_a_process() -> None:
-    space = [f"--set={key}=1,2,3,4,5,6,7,8" for key in ("array.rows", "array.cols", "datapath.lanes", "vector_lanes")]
+    keys = ("array.rows", "array.cols", "datapath.lanes", "vector_lanes", "clock_mhz", "weight_buffer.kib")
+    space = [f"--set={key}=1,2,3,4,5,6,7,8,9,10,11,12" for key in keys]
     code = (
         "import os, signal, sys, threading; from hwsim.cli import main;"
         "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start();"
@@ -213,3 +214,43 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+GRID = ["--set=array.rows=4,8,16", "--set=array.cols=4,8", "--set=technology=horowitz45"]
+
+
+def test_search_prints_the_front_and_how_it_was_found(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = run(capsys, "search", "mlp_int8", *GRID, "--limit", "area_um2=:1e9", "--out", tmp_path / "front.parquet")
+    assert "exact, all 6 points enumerated" in out
+    front = hwsim.pareto(hwsim.sweep(digits.load("mlp_int8"), {
+        "array.rows": [4, 8, 16], "array.cols": [4, 8], "technology": ["horowitz45"]
+    }))  # fmt: skip
+    assert set(pd.read_parquet(tmp_path / "front.parquet")["design_hash"]) == set(front["design_hash"])
+    data = json.loads(run(capsys, "search", "mlp_int8", "mlp_int4", *GRID, "--objective", "error", "--json"))
+    assert data["size"] == 12
+    best = max(digits.recorded()[name]["hwsim"] for name in ("mlp_int8", "mlp_int4"))
+    assert all(row["accuracy"] == pytest.approx(best) for row in data["front"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--limit", "area_um2"], "expected name=value or name=low:high"),
+        (["--limit", "area_um2=small"], "'small' is not a number"),
+        (["--limit", "area=1"], "did you mean 'area_um2'"),
+        (["--limit", "area_um2=1"], "keeps area_um2 <= 1"),
+        (["--objective", "energy"], "did you mean 'energy_pj'"),
+        (["--objective", "error", "--data", "nothing.npz"], "cannot read inputs x and labels y"),
+        (["--dask", "tcp://127.0.0.1:1"], "no Dask scheduler answers"),
+    ],
+)
+def test_a_search_that_cannot_be_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwsim.cluster.WAIT_S", 1)
+    assert main(["search", "mlp_int8", *GRID, *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("hwsim: error: ")
+    assert message in err
+    assert err.count("\n") == 1

@@ -24,8 +24,8 @@ from hwsim import (
 )
 from hwsim.cli import main
 from hwsim.errors import DesignError, FormatError, TechnologyError
-from hwsim.exploration import label
 from hwsim.formats.integer import codebook
+from hwsim.labels import label
 from hwsim.scheduling import Activations, ScheduledRule
 from hwsim.technology.rows import AreaRow, EnergyRow
 from tests import naive_rules

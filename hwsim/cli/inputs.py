@@ -1,7 +1,9 @@
 """Arguments as objects: networks, designs and spaces by file or by shipped name."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import yaml
 from hwsim import checkpoints, digits, presets, workloads
 from hwsim.design import Design
 from hwsim.errors import DesignError, NetworkError, nearest
-from hwsim.exploration import Space
 from hwsim.files import parse_yaml, read_yaml
 from hwsim.network import Network
+from hwsim.space import Space
 from hwsim.weight_source import DISTRIBUTIONS
 from hwsim.workload import Workload
 
@@ -40,6 +42,50 @@ _MODEL_OPTIONS = (
 _TOKENS_OPTION = click.option("--tokens", type=click.IntRange(min=1), help="Checkpoint: tokens at once [1].")
 MODELS_ONLY = ("stage", "context", "generate", "weights", "group_size", "kv_bits", "activation_bits", "distribution",
                "seed", "distinct")  # fmt: skip
+
+
+space_options = (
+    click.option("--space", "space_file", metavar="FILE", help="Grid as YAML: dotted parameter: [values]."),
+    click.option("--set", "settings", metavar="KEY=V1,V2", multiple=True, help="A parameter of the grid; may repeat."),
+)
+work_options = (
+    click.option("--study", metavar="FILE|URL", help="Keep results in this database, and use what it knows."),
+    click.option("--jobs", default=1, show_default=True, metavar="N", help="Worker processes."),
+    click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work."),
+)
+
+
+def options(*groups: Iterable[Callable]) -> Callable[[Callable], Callable]:
+    """All options of ``groups``, in order."""
+
+    def add(command: Callable) -> Callable:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return add
+
+
+@contextlib.contextmanager
+def workers(dask: str | None) -> Iterator[Executor | None]:
+    """The executor that ``--dask`` names, if it does."""
+    if dask is None:
+        yield None
+        return
+    from hwsim.cluster import dask_executor
+
+    with dask_executor(dask) as executor:
+        yield executor
+
+
+@contextlib.contextmanager
+def resumable(study: str | None) -> Iterator[None]:
+    """Says of an interrupted command what was kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = "" if study is None else f"; what was computed is in {study}: the same command goes on with it"
+        raise KeyboardInterrupt(f"interrupted{kept}") from None
 
 
 def model_options(command: Callable) -> Callable:

@@ -15,8 +15,9 @@ from hwsim.cli.hardware import rtl
 from hwsim.cli.pages import report
 from hwsim.cli.reproductions import reproduce
 from hwsim.cli.rules import rules
+from hwsim.cli.searches import search
 from hwsim.cli.simulations import simulate
-from hwsim.cli.sweeps import sweep
+from hwsim.cli.sweeps import export, sweep
 from hwsim.cli.workloads import workloads
 from hwsim.errors import HwsimError
 
@@ -47,7 +48,20 @@ def program(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (simulate, sweep, report, rtl, formats, rules, workloads, power, characterize, reproduce):
+for command in (
+    simulate,
+    sweep,
+    search,
+    export,
+    report,
+    rtl,
+    formats,
+    rules,
+    workloads,
+    power,
+    characterize,
+    reproduce,
+):
     program.add_command(command)
 
 
@@ -65,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message(), BAD_INPUT)
     except HwsimError as error:
         return _fail(str(error), BAD_INPUT)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _fail(str(error) or "interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as in `hwsim ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -6,7 +6,7 @@ import click
 
 import hwsim
 from hwsim.cli import inputs, output
-from hwsim.exploration import label
+from hwsim.labels import label
 from hwsim.plotting import metrics
 from hwsim.reporting import tables
 

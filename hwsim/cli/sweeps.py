@@ -8,18 +8,19 @@ import click
 import hwsim
 from hwsim.cli import inputs, output
 from hwsim.plotting.pareto import feasible
-from hwsim.reporting import study, tables
+from hwsim.reporting import tables
+from hwsim.reporting.study import check, write_results
 
 SCHEMA = "hwsim.sweep/1"
 
 
 @click.command()
 @click.argument("networks", metavar="NETWORK...", nargs=-1, required=True)
-@click.option("--space", "space_file", metavar="FILE", help="Grid as YAML: dotted parameter: [values].")
-@click.option("--set", "settings", metavar="KEY=V1,V2", multiple=True, help="One parameter of the grid; may repeat.")
+@inputs.options(inputs.space_options)
 @inputs.design_option
 @inputs.batch_option
 @inputs.subject_options
+@inputs.options(inputs.work_options)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every point as Parquet.")
 @inputs.json_option
 def sweep(
@@ -28,6 +29,9 @@ def sweep(
     settings: tuple[str, ...],
     design_name: str | None,
     batch: int,
+    study: str | None,
+    jobs: int,
+    dask: str | None,
     out: Path | None,
     as_json: bool,
     **choices: Any,
@@ -42,13 +46,21 @@ def sweep(
       hwsim sweep mlp_int8 --set datapath.name=mac,bit_serial --set array.rows=8,16,32
       hwsim sweep cnn_int8 cnn_int4 --space space.yaml --out results.parquet
       hwsim sweep opt-1.3b phi-2 --stage decode --weights int4 --set array.rows=8,16
+      hwsim sweep bert-base --space space.yaml --study bert.sqlite --jobs 4
+      hwsim sweep bert-base --space space.yaml --study bert.sqlite --dask tcp://10.0.0.1:8786
+
+    A sweep with --study that was stopped, even killed, goes on when it is started again.
     """
     subjects = [inputs.subject(name, batch, choices) for name in networks]
     space = inputs.space(space_file, settings)
-    frame = hwsim.sweep(subjects, space, base=inputs.design(design_name), batch=batch, progress=True)
-    study.check(frame)
+    base = inputs.design(design_name)
+    with inputs.resumable(study), inputs.workers(dask) as executor:
+        frame = hwsim.sweep(
+            subjects, space, base=base, batch=batch, study=study, jobs=jobs, executor=executor, progress=True
+        )
+    check(frame)
     if out:
-        study.write_results(frame, out)
+        write_results(frame, out)
     if as_json:
         output.print_json({"schema": SCHEMA, "points": output.records(frame)})
         return
@@ -58,3 +70,18 @@ def sweep(
         output.print_table(tables.infeasible(frame), f"{len(frame) - len(points)} infeasible points")
     if out:
         output.print_line(f"wrote {out}")
+
+
+@click.command()
+@click.argument("study", metavar="FILE|URL")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A Parquet file.")
+def export(study: str, out: Path) -> None:
+    """Everything that a study holds, as Parquet; memory does not grow with it.
+
+    \b
+    Example:
+      hwsim export bert.sqlite --out bert.parquet
+    """
+    from hwsim import exporting
+
+    output.print_line(f"wrote {exporting.export(study, out)} points to {out}")

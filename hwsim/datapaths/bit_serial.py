@@ -1,6 +1,7 @@
 """Bit-serial weights: one signed power-of-two term per lane and cycle."""
 
 import dataclasses
+from collections.abc import Hashable
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -83,6 +84,11 @@ class BitSerial(IntegerDatapath):
             codes, tables, select, w.group_size, self.lanes, array.cols, fixed, self.fifo_depth, self.scale_latency
         )
         return Stats(values=values)
+
+    def stats_key(self, array: Array) -> Hashable:
+        """See `Datapath.stats_key`: sums that stay in the PEs do not care how many rows there are."""
+        fixed = self.scheme, self.skip, self.lanes, array.cols
+        return (*fixed, array.rows) if array.weight_stationary else (*fixed, self.fifo_depth, self.scale_latency)
 
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; the layout of integer datapaths and the latency of the scale stage."""

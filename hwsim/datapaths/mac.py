@@ -1,6 +1,7 @@
 """Plain integer multiply-accumulate: the baseline."""
 
 import dataclasses
+from collections.abc import Hashable
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class Mac(IntegerDatapath):
             lasts = np.ones((-(-w.n // array.cols), len(parts)), dtype=np.uint8)
             return Stats(values=weight_stationary.stats(lasts, parts, w.n, array.cols, 0))
         return Stats(values=np.zeros(1, dtype=np.int64))
+
+    def stats_key(self, array: Array) -> Hashable:
+        """See `Datapath.stats_key`."""
+        return (array.rows, array.cols, self.lanes) if array.weight_stationary else None
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`."""

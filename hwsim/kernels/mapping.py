@@ -14,6 +14,21 @@ M_TILES, N_TILES, INPUT, WEIGHT, OUTPUT, ACTIVATION_BUFFER, WEIGHT_BUFFER = rang
 
 
 @jit()
+def measure(
+    m, n, tile_rows, cols, together, input_bits, weight_bits, output_bits, activation_buffer_bits, weight_buffer_bits,
+    sizes,
+):  # fmt: skip
+    """Fills ``sizes`` for ``together`` equal matmuls whose operands move together; bits are those of one."""
+    sizes[M_TILES] = ceil_div(m, tile_rows)
+    sizes[N_TILES] = ceil_div(n, cols)
+    sizes[INPUT] = together * input_bits
+    sizes[WEIGHT] = together * weight_bits
+    sizes[OUTPUT] = together * output_bits
+    sizes[ACTIVATION_BUFFER] = activation_buffer_bits
+    sizes[WEIGHT_BUFFER] = weight_buffer_bits
+
+
+@jit()
 def passes(sizes, m_outer, per_buffer=False):
     """How often all activations and all weights are read from DRAM in the given loop order.
 

@@ -8,10 +8,10 @@ from hwsim.datapaths.mac import Mac
 from hwsim.design import Design
 from hwsim.errors import FormatError, HwsimError
 from hwsim.inference import run
+from hwsim.measurement import check_support
 from hwsim.network import Network
 from hwsim.operators import StaticMatmul
 from hwsim.qtensor import QTensor
-from hwsim.simulation import check_support
 from hwsim.workload import MatmulLayer, Workload
 
 DESIGNS = (Design(datapath=Mac()), Design(datapath=BitSerial()), Design(datapath=BitSerial(weight_bits=20)))

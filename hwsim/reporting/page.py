@@ -14,8 +14,9 @@ import plotly.offline
 from markupsafe import Markup
 
 import hwsim
-from hwsim.exploration import label, pareto
+from hwsim.exploration import pareto
 from hwsim.files import write_atomically
+from hwsim.labels import label
 from hwsim.plotting import metrics, plot_energy, plot_pareto, plot_roofline
 from hwsim.plotting.pareto import feasible
 from hwsim.reporting import tables

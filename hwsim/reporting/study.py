@@ -11,8 +11,9 @@ import pandas as pd
 
 from hwsim.design import Design
 from hwsim.errors import HwsimError
-from hwsim.exploration import flat, label
+from hwsim.exploration import flat
 from hwsim.files import write_atomically
+from hwsim.labels import label
 from hwsim.network import Network
 from hwsim.result import CATEGORIES, Result
 from hwsim.simulation import simulate
@@ -78,7 +79,12 @@ def best_results(frame: pd.DataFrame, subjects: Iterable[Subject], column: str =
             subject = Workload.from_network(subject, int(row["batch"]))
         if subject.hash != row["workload_hash"]:
             raise HwsimError(f"network {subject.name!r} is not the one that was swept: its content differs")
-        results.append(simulate(subject, Design.from_plain(json.loads(row["design"]))))
+        design = Design.from_plain(json.loads(row["design"]))
+        if design.hash != row["design_hash"]:
+            raise HwsimError(
+                f"design {row['design_hash']} was swept by a version of hwsim with other defaults: sweep again"
+            )
+        results.append(simulate(subject, design))
     return results
 
 

@@ -1,14 +1,14 @@
 """The tables of a report: heads and cells as text, ready for HTML."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from hwsim.exploration import flat, pareto
+from hwsim.exploration import pareto
 from hwsim.plotting import metrics
+from hwsim.points import FIELDS
 from hwsim.reporting.energy import energy_frame
 from hwsim.result import Result
 from hwsim.technology.rows import EnergyRow
@@ -30,10 +30,9 @@ class Table:
 
 def swept(frame: pd.DataFrame) -> Table:
     """Design keys that take more than one value, and their values."""
-    keys = list(dict.fromkeys(key for text in frame["design"].unique() for key, _ in flat(json.loads(text))))
     rows = []
-    for key in keys:
-        values = [value for value in frame[key].dropna().unique()] if key in frame else []
+    for key in (name for name in frame.columns if name.partition(".")[0] in FIELDS):
+        values = [value for value in frame[key].dropna().unique()]
         if len(values) > 1:
             rows.append((key, ", ".join(_plain(value) for value in sorted(values, key=_order))))
     return Table(("Parameter", "Values"), rows)
@@ -78,6 +77,17 @@ def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
             rows.append((str(rank), str(name), row["label"], *values, star, row["verified"]))
             groups.append(str(name))
     return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}), groups)
+
+
+def points(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
+    """A sweep's feasible rows in their order, with these metrics."""
+    heads = ["#", "Network", "Design", *(metrics.METRICS[column].title for column in columns), "Verified"]
+    rows = [
+        (str(rank), str(row["workload"]), row["label"], *(metrics.show(column, row[column]) for column in columns),
+         row["verified"])
+        for rank, row in enumerate(frame.to_dict("records"), 1)
+    ]  # fmt: skip
+    return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}))
 
 
 def infeasible(frame: pd.DataFrame) -> Table:
