@@ -69,7 +69,7 @@ def _accumulate(made: Operands, n: int, lanes: int, group_size: int, flush: int)
         by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
     )
     blocks = kernels.columns(w_steps, made.nothing[1])
-    sums = np.zeros((len(x_steps), len(blocks), kernels.COLUMNS))
+    sums = np.zeros((len(x_steps), len(blocks), blocks.shape[2]))
     threads = numba.get_num_threads()
     if x_steps.shape[0] * blocks.size < SMALL:
         numba.set_num_threads(1)
@@ -79,9 +79,9 @@ def _accumulate(made: Operands, n: int, lanes: int, group_size: int, flush: int)
         numba.set_num_threads(threads)
     out = sums.reshape(len(x_steps), -1)[:, :n]
     if made.power:
-        out = out * 2.0**-made.power
+        out *= 2.0**-made.power
     if made.negligible:
-        out = np.where(np.abs(out) < made.negligible, 0, out)
+        out[np.abs(out) < made.negligible] = 0
     return out
 
 

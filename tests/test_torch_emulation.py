@@ -114,6 +114,23 @@ class Attention(nn.Module):
         return functional.scaled_dot_product_attention(x, x, x)
 
 
+@pytest.mark.parametrize("datapath", [hwsim.LMul(lanes=3, format="bf16"), hwsim.FpMac(lanes=3, format="bf16")])
+def test_both_products_of_attention_are_the_datapath_bit_for_bit(datapath):
+    torch.manual_seed(7)
+    x = torch.randn(5, 4)
+    kind = datapath.kind
+
+    def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        codes = [kind.encode(each.double().numpy(), signed_zero=False) for each in (a, b)]
+        rows = [[kind.decode(datapath.products(i, j)) for j in codes[1]] for i in codes[0]]
+        return torch.tensor([[naive.float32_sum(each, datapath.lanes) for each in row] for row in rows])
+
+    probabilities = functional.softmax(product(x, x) / 2, dim=-1)
+    expected = product(probabilities, x.T)
+    got = emulate(Attention(), design(datapath))(x)
+    np.testing.assert_array_equal(got.numpy(), expected.numpy())
+
+
 def test_attention_on_tables_of_few_bits():
     torch.manual_seed(5)
     x = torch.randn(1, 6, 8)

@@ -67,7 +67,7 @@ def wide(a, b, constants):
 
 
 MATMULS = {
-    (product.__name__, real is np.float64): floating.summing(product, real)
+    (product.__name__, real is np.float64): floating.summing(product, real, pairs=product is plain)
     for product in (plain, flushed, narrow, wide)
     for real in (np.float32, np.float64)
 }

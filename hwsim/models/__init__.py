@@ -1,1 +1,1 @@
-"""Training of the shipped networks: ``python -m hwsim.models`` (extra ``torch``, and scikit-learn)."""
+"""Training of the shipped networks: ``python -m hwsim.models`` (extras ``torch`` and ``notebook``)."""
