@@ -43,8 +43,13 @@ class Operands:
 
 
 def float32(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division: int, group_size: int) -> np.ndarray:
-    """float64[M, N] of float32 values: sums of steps of ``datapath.lanes`` within groups."""
-    return _accumulate(datapath.prepared(x, codes, division, False), len(codes), datapath.lanes, group_size, 1 << 62)
+    """float32[M, N]: sums of steps of ``datapath.lanes`` within groups. OverflowError if one is beyond float32."""
+    made = datapath.prepared(x, codes, division, False)
+    sums = _accumulate(made, datapath.lanes, group_size, 1 << 62)
+    out = np.empty((len(x), len(codes)), dtype=np.float32)
+    if not kernels.to_float32(sums, 2.0**-made.power, made.negligible, out):
+        raise OverflowError("a sum is beyond float32")
+    return out
 
 
 def fixed(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division: int) -> np.ndarray:
@@ -58,13 +63,16 @@ def fixed(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division:
     for low in range(0, codes.shape[1], length):
         part = slice(low, low + length)
         made = datapath.prepared(x[:, part], codes[:, part], division, wide)
-        out = _accumulate(made, len(codes), EXACT_LANES, length, flush)
-        total += np.rint(out * 2.0**-datapath.product_exponent).astype(np.int64)
+        sums = _accumulate(made, EXACT_LANES, length, flush)
+        kernels.add_integers(sums, 2.0 ** -(datapath.product_exponent + made.power), total)
     return total
 
 
-def _accumulate(made: Operands, n: int, lanes: int, group_size: int, flush: int) -> np.ndarray:
-    """Sums of trees of ``lanes`` within groups, moved to float64 after every ``flush`` of them."""
+def _accumulate(made: Operands, lanes: int, group_size: int, flush: int) -> np.ndarray:
+    """float64[M, N and more]: sums of trees of ``lanes`` within groups, moved to it after every ``flush`` of them.
+
+    They are still ``2**made.power`` times too large, and negligible ones are not 0.
+    """
     x_steps, w_steps = (
         by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
     )
@@ -77,12 +85,7 @@ def _accumulate(made: Operands, n: int, lanes: int, group_size: int, flush: int)
         made.matmul(x_steps, blocks, made.constants, _power_of_two(lanes), flush, sums)
     finally:
         numba.set_num_threads(threads)
-    out = sums.reshape(len(x_steps), -1)[:, :n]
-    if made.power:
-        out *= 2.0**-made.power
-    if made.negligible:
-        out[np.abs(out) < made.negligible] = 0
-    return out
+    return sums.reshape(len(x_steps), -1)
 
 
 def by_lanes(operands: np.ndarray, lanes: int, group_size: int, nothing: Any) -> np.ndarray:
@@ -97,6 +100,8 @@ def by_lanes(operands: np.ndarray, lanes: int, group_size: int, nothing: Any) ->
         full[:, :k] = operands
         return by_lanes(full.reshape(rows * groups, group_size), lanes, group_size, nothing).reshape(rows, -1)
     steps, width = -(-k // lanes), _power_of_two(lanes)
+    if steps * width == k:
+        return operands
     full = np.full((rows, steps * lanes), nothing, dtype=operands.dtype)
     full[:, :k] = operands
     if width == lanes:

@@ -8,6 +8,7 @@ import numpy as np
 from hwsim import floating, lmul
 from hwsim.floating import FloatDatapath
 from hwsim.floating_sums import Operands
+from hwsim.kernels import floating as floating_kernels
 from hwsim.kernels import lmul as kernels
 
 MOST = 250 << 23
@@ -87,11 +88,9 @@ class LMul(FloatDatapath):
 
     def _ends(self, codes: np.ndarray) -> tuple[int, int]:
         """Smallest and largest normal code without sign, at the place of a float32's exponent and mantissa."""
-        normal = 1 << self.kind.mantissa_bits
-        magnitude = codes & (self.kind.sign_bit - 1)
-        there = magnitude[magnitude >= normal]
-        low, high = (int(there.min()), int(there.max())) if there.size else (normal, normal)
-        return low << (23 - self.kind.mantissa_bits), high << (23 - self.kind.mantissa_bits)
+        place = 23 - self.kind.mantissa_bits
+        low, high = floating_kernels.ends(codes.ravel(), self.kind.sign_bit - 1, 1 << self.kind.mantissa_bits)
+        return int(low) << place, int(high) << place
 
     def _fastest(self, lowest: int, highest: int, spread: int, raised: int, limits: tuple[int, int], k: int) -> str:
         """The product's name, for sums of ``k`` products between ``lowest`` and ``highest`` (bits of a float32)."""

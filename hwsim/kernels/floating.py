@@ -147,9 +147,47 @@ def columns(operands, nothing):
     n, k = operands.shape
     width = min(COLUMNS, -(-n // VECTOR) * VECTOR)
     blocks = -(-n // width)
-    full = np.full((blocks * width, k), nothing, dtype=operands.dtype)
-    full[:n] = operands
+    full = operands
+    if blocks * width > n:
+        full = np.full((blocks * width, k), nothing, dtype=operands.dtype)
+        full[:n] = operands
     return np.ascontiguousarray(full.reshape(blocks, width, k).transpose(0, 2, 1))
+
+
+@jit()
+def ends(codes, magnitude, normal):
+    """Smallest and largest of ``codes & magnitude``, codes uint[N], of at least ``normal``; that twice if none is."""
+    low, high = np.int64(magnitude) + 1, np.int64(normal) - 1
+    for i in range(codes.size):
+        code = np.int64(codes[i]) & magnitude
+        low = min(low, code if code >= normal else low)
+        high = max(high, code)
+    return (low, high) if high >= normal else (np.int64(normal), np.int64(normal))
+
+
+@jit(parallel=True)
+def to_float32(sums, factor, negligible, out):
+    """``out`` float32[M, N]: the first N of float64 ``sums`` [M, ..] times ``factor``; whether all are finite.
+
+    What is below ``negligible`` is 0.
+    """
+    finite = np.ones(len(out), dtype=np.bool_)
+    for i in numba.prange(len(out)):
+        all_finite = True
+        for j in range(out.shape[1]):
+            value = sums[i, j] * factor
+            all_finite &= abs(value) < np.inf
+            out[i, j] = value if abs(value) >= negligible else 0.0
+        finite[i] = all_finite
+    return finite.all()
+
+
+@jit(parallel=True)
+def add_integers(sums, factor, total):
+    """Adds the first N of float64 ``sums`` [M, ..], times ``factor`` whole numbers, to ``total`` int64[M, N]."""
+    for i in numba.prange(len(total)):
+        for j in range(total.shape[1]):
+            total[i, j] += np.int64(np.rint(sums[i, j] * factor))
 
 
 @jit()
