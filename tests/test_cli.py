@@ -254,3 +254,12 @@ def test_a_search_that_cannot_be_is_one_line(
     assert err.startswith("hwsim: error: ")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_workloads_of_other_tools_are_taken_for_networks(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "gemms.csv").write_text("Layer, M, N, K,\nfirst, 4, 8, 16,\n")
+    data = json.loads(run(capsys, "simulate", tmp_path / "gemms.csv", "--weights", "int4", "--json"))
+    assert (data["workload"], data["totals"]["macs"]) == ("gemms", 4 * 8 * 16)
+    for options, message in ((["--batch", "2"], "says itself"), (["--tokens", "2"], "--tokens is an option of")):
+        assert main(["simulate", str(tmp_path / "gemms.csv"), *options]) == 2
+        assert message in capsys.readouterr().err

@@ -38,8 +38,8 @@ def sweep(
 ) -> None:
     """Every NETWORK on every point of a grid; prints the best by energy-delay product.
 
-    Parameters outside the grid are those of --design. NETWORK may also be a model of ``hwsim workloads`` or
-    the folder of a quantized checkpoint.
+    Parameters outside the grid are those of --design. NETWORK may also be a model of ``hwsim workloads``,
+    the folder of a quantized checkpoint, or a workload of SCALE-Sim (.csv) or ZigZag (.yaml).
 
     \b
     Examples:
