@@ -263,3 +263,14 @@ def test_workloads_of_other_tools_are_taken_for_networks(capsys: pytest.CaptureF
     for options, message in ((["--batch", "2"], "says itself"), (["--tokens", "2"], "--tokens is an option of")):
         assert main(["simulate", str(tmp_path / "gemms.csv"), *options]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_compare_prints_what_differs_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "compare", "mac_16x16", "bit_serial_16x16", "--network", "mlp_int4", "--equal", "clock")
+    for part in ("a: mlp_int4 on mac", "datapath.name", "b / a", "pJ each, a", "times as long"):
+        assert part in out
+    data = json.loads(run(capsys, "compare", "mac_16x16", "mac_16x16", "--network", "mlp_int8", "--other", "mlp_int4",
+                          "--json"))  # fmt: skip
+    assert (data["workload_a"], data["workload_b"], data["designs"]) == ("mlp_int8", "mlp_int4", [])
+    assert main(["compare", "mac_16x16", "mac_16", "--network", "mlp_int8"]) == 2
+    assert "did you mean 'mac_16x16'" in capsys.readouterr().err

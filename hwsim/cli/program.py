@@ -9,6 +9,7 @@ import click
 import hwsim
 from hwsim import digits
 from hwsim.cli.characterization import characterize
+from hwsim.cli.comparisons import compare
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
@@ -52,6 +53,7 @@ for command in (
     simulate,
     sweep,
     search,
+    compare,
     export,
     report,
     rtl,
