@@ -2,11 +2,12 @@
 
 import dataclasses
 import inspect
+import itertools
 
 import numpy as np
 
 from hwsim import datapaths
-from hwsim.datapath import Rule
+from hwsim.datapath import Datapath, Rule
 from hwsim.decoding import planes
 from hwsim.errors import DesignError, FormatError
 from hwsim.formats import Format, quantize
@@ -14,6 +15,11 @@ from hwsim.lowering import lower
 from hwsim.qtensor import QTensor
 
 SEED = 0
+WIDER: dict[str, tuple[object, ...]] = {
+    "scale_bits": (16, 24), "offset_bits": (16,), "plane_scales": (True,), "weight_bits": (8, 16, 20),
+    "format": ("e5m2", "bf16", "fp16"),
+}  # fmt: skip
+"""Parameters of datapaths that a format may need other than their defaults, and values that are tried."""
 MOST_TERMS_OF = 1 << 8
 """Codebooks larger than this are not searched for terms: a multiplier takes them."""
 
@@ -26,8 +32,8 @@ class Summary:
         bits_per_weight: stored, metadata included.
         planes: bit planes, None if its values are not sums of them.
         max_terms: signed powers of two of its costliest value, None where there is no such sum.
-        datapaths: those that take it as they are, with no parameter changed, and compute its values (a
-            cost-only rule computes none; it takes any lowered format of at most 8 bits).
+        datapaths: those that compute its values (a cost-only rule computes none; it takes any lowered format of at most
+            8 bits), each with the parameters that must be other than their defaults.
     """
 
     name: str
@@ -72,14 +78,29 @@ def _datapaths(q: QTensor) -> tuple[str, ...]:
         lowered = lower(q)
     except FormatError:
         return ()
+    found = {
+        name: _parameters(cls, lowered) for name, cls in datapaths.available().items() if not issubclass(cls, Rule)
+    }
     return tuple(
-        name for name, cls in datapaths.available().items() if not issubclass(cls, Rule) and _takes(cls, lowered)
+        f"{name} ({', '.join(needed)})" if needed else name for name, needed in found.items() if needed is not None
     )
 
 
-def _takes(cls: type, lowered: QTensor) -> bool:
+def _parameters(cls: type[Datapath], lowered: QTensor) -> tuple[str, ...] | None:
+    """The fewest of `WIDER` with which the datapath takes the tensor; None if it does not with any."""
+    own = {field.name for field in dataclasses.fields(cls)}
+    wider = [name for name in WIDER if name in own]
+    for count in range(len(wider) + 1):
+        for chosen in itertools.combinations(wider, count):
+            values = itertools.product(*(WIDER[name] for name in chosen))
+            if any(_takes(cls, lowered, dict(zip(chosen, each, strict=True))) for each in values):
+                return chosen
+    return None
+
+
+def _takes(cls: type[Datapath], lowered: QTensor, parameters: dict[str, object]) -> bool:
     try:
-        cls().supports(lowered)
+        cls(**parameters).supports(lowered)
     except (FormatError, DesignError):
         return False
     return True

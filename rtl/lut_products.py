@@ -43,9 +43,8 @@ def tables(datapath: LutProducts, array: Array) -> data.StructLayout:
 
 
 def table_fields(datapath: LutProducts, array: Array, w: QTensor, columns: np.ndarray) -> dict[str, Any]:
-    """Fields of the tables' beats of each column tile and group, of channels int[tiles, cols] (N: none)."""
-    each = np.pad(datapath.products(w), ((0, 1), (0, 0), (0, 0), (0, 0)))
-    chosen = np.moveaxis(each[columns[:, :: datapath.sharing(array)]], 2, 1)
+    """Fields of the tables' beats of each column tile and group, of channels int[tiles, cols]."""
+    chosen = np.moveaxis(datapath.products(w)[columns[:, :: datapath.sharing(array)]], 2, 1)
     return {"tables": chosen.reshape(-1, *chosen.shape[2:])}
 
 

@@ -195,7 +195,7 @@ def _lut_products() -> Iterator[Configuration]:
     yield on_verilator("saturating", 2, 3, quick=True, lanes=5, weight_bits=3, **SATURATING)
     yield on_verilator("offsets", 4, 6, quick=True, lanes=4, readers=3, offset_bits=8)
     yield on_verilator("single", 1, 1, lanes=1, weight_bits=1, activation_bits=2)
-    yield on_verilator("no-scale", 4, 8, lanes=4, weight_bits=2, scale_bits=0, readers=4)
+    yield on_verilator("no-scale", 4, 8, quick=True, lanes=4, weight_bits=2, scale_bits=0, readers=4)
     yield on_verilator("tall", 16, 2, lanes=2, weight_bits=2, activation_bits=6)
     yield on_verilator("wide", 2, 16, lanes=4, weight_bits=6, activation_bits=2, readers=16)
     yield on_verilator("deep", 4, 4, lanes=32, weight_bits=2, activation_bits=2, value_bits=12, readers=1)

@@ -105,6 +105,19 @@ def test_integer_datapaths_take_narrow_dyadic_formats_and_no_others():
     assert all({"mac", "bit_serial", "lut"}.isdisjoint(SUMMARIES[name].datapaths) for name in wide)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bcq", "lut (plane_scales)"),
+        ("abq", "mac (offset_bits)"),
+        ("int8", "lut (weight_bits)"),
+        ("bf16", "lmul (format)"),
+    ],
+)
+def test_parameters_that_a_format_needs_are_named(name, expected):
+    assert expected in SUMMARIES[name].datapaths
+
+
 @pytest.mark.parametrize("name", formats.available())
 def test_every_format_says_what_it_is(name):
     summary = SUMMARIES[name]

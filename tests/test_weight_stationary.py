@@ -161,6 +161,6 @@ def test_the_depth_of_the_accumulator_buffer_counts_only_where_there_is_one():
     space = {"array.dataflow": ["output_stationary", "weight_stationary"], "array.accumulator_rows": [16, 64]}
     designs = hwsim.Space(space).designs()
     assert [design.array.tile_rows for design in designs] == [16, 16, 64]
-    assert len({hwsim.exploration.label(design) for design in designs}) == 3
+    assert len({hwsim.labels.label(design) for design in designs}) == 3
     with pytest.raises(DesignError, match="accumulator_rows = 0"):
         dataclasses.replace(ARRAY, accumulator_rows=0)

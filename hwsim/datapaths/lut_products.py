@@ -72,6 +72,10 @@ class LutProducts(IntegerDatapath):
         """Columns that share a table."""
         return self.readers or array.cols
 
+    def channels(self, w: Operand, array: Array) -> list[np.ndarray]:
+        """See `IntegerDatapath.channels`. No column is missing: those left over repeat the last channel."""
+        return [np.minimum(tile, w.n - 1) for tile in super().channels(w, array)]
+
     @property
     def loads_tables(self) -> bool:
         """See `IntegerDatapath.loads_tables`."""
