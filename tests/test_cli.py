@@ -197,7 +197,7 @@ def test_interruption_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 
 def test_ctrl_c_ends_a_process() -> None:
     keys = ("array.rows", "array.cols", "datapath.lanes", "vector_lanes", "clock_mhz", "weight_buffer.kib")
-    space = [f"--set={key}=1,2,3,4,5,6,7,8,9,10,11,12" for key in keys]
+    space = [f"--set={key}=1,2,3,4,5,6,7,8,9,10,11" for key in keys]
     code = (
         "import os, signal, sys, threading; from hwsim.cli import main;"
         "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start();"
@@ -274,3 +274,16 @@ def test_compare_prints_what_differs_and_why(capsys: pytest.CaptureFixture[str])
     assert (data["workload_a"], data["workload_b"], data["designs"]) == ("mlp_int8", "mlp_int4", [])
     assert main(["compare", "mac_16x16", "mac_16", "--network", "mlp_int8"]) == 2
     assert "did you mean 'mac_16x16'" in capsys.readouterr().err
+
+
+def test_more_points_than_fit_memory_go_into_a_study(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwsim.cli.sweeps.SHOWN", 5)
+    study, out = tmp_path / "study.sqlite", tmp_path / "points.parquet"
+    assert main(["sweep", "mlp_int8", *GRID]) == 2
+    assert "6 points are more than are kept in memory (5): name a --study" in capsys.readouterr().err
+    printed = run(capsys, "sweep", "mlp_int8", *GRID, "--study", study, "--out", out)
+    assert f"{study} knows all 6 points, 6 of them new" in printed
+    assert len(pd.read_parquet(out)) == 6
+    assert "0 of them new" in run(capsys, "sweep", "mlp_int8", *GRID, "--study", study)

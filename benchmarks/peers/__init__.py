@@ -71,9 +71,9 @@ def measure() -> Iterator[Measurement]:
             yield Measurement(
                 name=f"{name}, 32 x 32 array", value=1 / point_s, unit="design points/s",
                 baseline=f"{peer.name}, one evaluation ({seconds:.3g} s)", ratio=seconds / point_s,
-                note=f"{len(layers)} layers, {len(shapes)} shapes, which {peer.name} evaluates once each; sweep of {points} "
-                f"points; weight-stationary cycles {sum(each.compute_cycles for each in found):,} (array), "
-                f"{sum(each.cycles for each in found):,} (with memory), theirs {cycles:,}: docs/exploration.md explains",
+                note=f"{len(layers)} layers of {len(shapes)} shapes, which {peer.name} evaluates once each; sweep of "
+                f"{points} points; weight-stationary cycles {sum(each.compute_cycles for each in found):,} (array), "
+                f"{sum(each.cycles for each in found):,} (with memory), theirs {cycles:,}: see docs/exploration.md",
             )  # fmt: skip
 
 
