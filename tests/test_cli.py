@@ -196,7 +196,7 @@ def test_interruption_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 
 
 def test_ctrl_c_ends_a_process() -> None:
-    keys = ("array.rows", "array.cols", "datapath.lanes", "vector_lanes", "clock_mhz", "weight_buffer.kib")
+    keys = ("array.rows", "array.cols", "datapath.lanes", "vector_lanes", "clock_mhz", "dram.bandwidth_gb_s")
     space = [f"--set={key}=1,2,3,4,5,6,7,8,9,10,11" for key in keys]
     code = (
         "import os, signal, sys, threading; from hwsim.cli import main;"
@@ -287,3 +287,15 @@ def test_more_points_than_fit_memory_go_into_a_study(
     assert f"{study} knows all 6 points, 6 of them new" in printed
     assert len(pd.read_parquet(out)) == 6
     assert "0 of them new" in run(capsys, "sweep", "mlp_int8", *GRID, "--study", study)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_HWSIM_COMPLETE", f"{shell}_complete")
+    for words, expected in (("hwsim sea", "search"), ("hwsim search --eval", "--evaluations")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", words.split()[-1] if shell == "fish" else str(len(words.split()) - 1))
+        assert main([]) == 0
+        assert expected in capsys.readouterr().out

@@ -49,7 +49,7 @@ PEERS = (
 def measure() -> Iterator[Measurement]:
     """A point of a sweep beside one evaluation of each tool, on a GEMM and on BERT-base's linear layers.
 
-    Tools that cannot be had are left out. SCALE-Sim, which takes half an hour for BERT-base, has the GEMM only.
+    Tools that cannot be had are left out. SCALE-Sim, which takes minutes, has the GEMM only.
     """
     for name, shapes, peers in (("GEMM 512 x 768 x 768", {(M, N, K): 1}, PEERS), ("BERT-base", BERT, PEERS[:1])):
         layers = [shape for shape, count in shapes.items() for _ in range(count)]
