@@ -1,6 +1,8 @@
 """hwsim: simulator, matching RTL and energy for low-bit neural network hardware."""
 
 from hwsim import workloads
+from hwsim.cluster import dask_executor
+from hwsim.comparison import compare, compare_designs
 from hwsim.crossbar.chips import chips
 from hwsim.crossbar.parameters import Adc, Device, SenseAmplifier, Wires
 from hwsim.datapath import Array, Datapath, Rule
@@ -34,6 +36,6 @@ __version__ = "0.1.0"
 __all__ = [
     "Adc", "Array", "BitSerial", "Datapath", "Design", "Device", "Dram", "FpMac", "HwsimError", "LMul", "Lut",
     "LutBuckets", "LutProducts", "Mac", "Network", "Node", "Override", "QTensor", "Result", "Rram", "Rule",
-    "SenseAmplifier", "Space", "Sram", "Wires", "Workload", "chips", "evaluate", "lower", "pareto", "quantize",
-    "report", "run", "search", "simulate", "sweep", "transport", "workloads",
+    "SenseAmplifier", "Space", "Sram", "Wires", "Workload", "chips", "compare", "compare_designs", "dask_executor",
+    "evaluate", "lower", "pareto", "quantize", "report", "run", "search", "simulate", "sweep", "transport", "workloads",
 ]  # fmt: skip

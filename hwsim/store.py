@@ -30,6 +30,8 @@ KEYS_AT_ONCE = 5_000
 """Hashes in one query."""
 WAIT_S = 120
 """For another process that writes to SQLite."""
+CACHE_KIB = 1 << 16
+"""Of SQLite: hashes come in any order, so that all over the database pages are written."""
 TRIES = 5
 """Of a transaction that another process's came in between of."""
 WHOLE = ("cycles", "array_cycles", "macs")
@@ -293,6 +295,7 @@ def _set_up_sqlite(engine: sa.Engine) -> None:
         connection.execute(f"PRAGMA busy_timeout={WAIT_S * 1000}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -196,13 +196,18 @@ def test_interruption_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
 
 
 def test_ctrl_c_ends_a_process() -> None:
-    keys = ("array.rows", "array.cols", "datapath.lanes", "vector_lanes", "clock_mhz", "weight_buffer.kib")
-    space = [f"--set={key}=1,2,3,4,5,6,7,8,9,10,11,12" for key in keys]
-    code = (
-        "import os, signal, sys, threading; from hwsim.cli import main;"
-        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start();"
-        f"sys.exit(main({['sweep', 'cnn_int8', *space]}))"
-    )
+    code = """if True:
+        import os, signal, sys
+        from hwsim import execution
+        from hwsim.cli import main
+
+        def totals(*arguments, known=execution.totals):
+            os.kill(os.getpid(), signal.SIGINT)
+            return known(*arguments)
+
+        execution.totals = totals
+        sys.exit(main(["sweep", "cnn_int8", "--set=array.rows=4,8"]))
+    """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "hwsim: error: interrupted\n")
 
@@ -254,3 +259,48 @@ def test_a_search_that_cannot_be_is_one_line(
     assert err.startswith("hwsim: error: ")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_workloads_of_other_tools_are_taken_for_networks(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "gemms.csv").write_text("Layer, M, N, K,\nfirst, 4, 8, 16,\n")
+    data = json.loads(run(capsys, "simulate", tmp_path / "gemms.csv", "--weights", "int4", "--json"))
+    assert (data["workload"], data["totals"]["macs"]) == ("gemms", 4 * 8 * 16)
+    for options, message in ((["--batch", "2"], "says itself"), (["--tokens", "2"], "--tokens is an option of")):
+        assert main(["simulate", str(tmp_path / "gemms.csv"), *options]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_compare_prints_what_differs_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "compare", "mac_16x16", "bit_serial_16x16", "--network", "mlp_int4", "--equal", "clock")
+    for part in ("a: mlp_int4 on mac", "datapath.name", "b / a", "pJ each, a", "times as long"):
+        assert part in out
+    data = json.loads(run(capsys, "compare", "mac_16x16", "mac_16x16", "--network", "mlp_int8", "--other", "mlp_int4",
+                          "--json"))  # fmt: skip
+    assert (data["workload_a"], data["workload_b"], data["designs"]) == ("mlp_int8", "mlp_int4", [])
+    assert main(["compare", "mac_16x16", "mac_16", "--network", "mlp_int8"]) == 2
+    assert "did you mean 'mac_16x16'" in capsys.readouterr().err
+
+
+def test_more_points_than_fit_memory_go_into_a_study(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwsim.cli.sweeps.SHOWN", 5)
+    study, out = tmp_path / "study.sqlite", tmp_path / "points.parquet"
+    assert main(["sweep", "mlp_int8", *GRID]) == 2
+    assert "6 points are more than are kept in memory (5): name a --study" in capsys.readouterr().err
+    printed = run(capsys, "sweep", "mlp_int8", *GRID, "--study", study, "--out", out)
+    assert f"{study} knows all 6 points, 6 of them new" in printed
+    assert len(pd.read_parquet(out)) == 6
+    assert "0 of them new" in run(capsys, "sweep", "mlp_int8", *GRID, "--study", study)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_HWSIM_COMPLETE", f"{shell}_complete")
+    for words, expected in (("hwsim sea", "search"), ("hwsim search --eval", "--evaluations")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", words.split()[-1] if shell == "fish" else str(len(words.split()) - 1))
+        assert main([]) == 0
+        assert expected in capsys.readouterr().out

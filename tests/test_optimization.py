@@ -73,6 +73,18 @@ def test_a_small_space_is_searched_to_its_end(method):
     pd.testing.assert_frame_equal(found.front, exact.front)
 
 
+def test_gaussian_processes_propose_points_and_keep_limits():
+    limits = {"area_um2": sweep(GEMM, SPACE)["area_um2"].median()}
+    found, again = (
+        search(GEMM, SPACE, objectives=["energy_pj"], constraints=limits, method="gp", evaluations=20) for _ in range(2)
+    )
+    assert found.evaluated == 20
+    assert (found.front["area_um2"] <= limits["area_um2"]).all()
+    exact = search(GEMM, SPACE, objectives=["energy_pj"], constraints=limits).front["energy_pj"].iloc[0]
+    assert exact <= found.front["energy_pj"].iloc[0] < found.frame["energy_pj"].median()
+    pd.testing.assert_frame_equal(again.frame, found.frame)
+
+
 @pytest.mark.parametrize("method", ["nsga2", "tpe"])
 def test_a_sample_is_what_simulation_says_of_its_points_and_says_how_much_it_saw(method):
     found = search(GEMM, SPACE, method=method, evaluations=60, seed=3)

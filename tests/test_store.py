@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,19 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from hwsim import Design, Workload, exploration, exporting, filling, measurement, store, sweep
+from hwsim import (
+    Design,
+    Workload,
+    execution,
+    exploration,
+    exporting,
+    filling,
+    measurement,
+    optimization,
+    search,
+    store,
+    sweep,
+)
 from hwsim.errors import HwsimError
 from hwsim.reporting.study import read_results
 from hwsim.store import Store
@@ -30,6 +43,8 @@ GRID = {
 }
 POINTS = 2 * 2 * 3 * 100
 KILLS = 12
+FRAME_BYTES = 900
+"""Of a point in a sweep's frame."""
 
 SCRIPT = """
 import sys
@@ -186,6 +201,38 @@ def test_workers_find_what_one_process_does(kind, tmp_path, monkeypatch):
     with executor:
         pd.testing.assert_frame_equal(sweep(GEMM, GRID, executor=executor), plain)
         pd.testing.assert_frame_equal(sweep(GEMM, GRID, executor=executor, study=tmp_path / "study.sqlite"), plain)
+
+
+def peak_bytes(work):
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["fill", "threads", "search", "export"])
+def test_memory_does_not_grow_with_points(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(exploration, "AT_ONCE", 500)
+    monkeypatch.setattr(optimization, "AT_ONCE", 500)
+    monkeypatch.setattr(execution, "IN_FLIGHT", 4)
+    read = Store.read
+    monkeypatch.setattr(Store, "read", lambda self: read(self, 500))
+
+    def work(rates):
+        clocks = {"clock_mhz": [100.0 + each for each in range(100)]}
+        space = clocks | {"dram.bandwidth_gb_s": [1.0 + each for each in range(rates)]}
+        place = tmp_path / f"{rates}.sqlite"
+        if kind == "search":
+            return peak_bytes(lambda: search(GEMM, space))
+        with ThreadPoolExecutor(2) if kind == "threads" else contextlib.nullcontext() as executor:
+            peak = peak_bytes(lambda: exploration.fill(place, GEMM, space, executor=executor))
+        return peak if kind != "export" else peak_bytes(lambda: exporting.export(place, tmp_path / "points.parquet"))
+
+    work(5)  # what is remembered of every sweep
+    few, many = work(30), work(110)
+    assert many - few < 8_000 * FRAME_BYTES / 5
 
 
 def test_a_worker_that_dies_is_said():

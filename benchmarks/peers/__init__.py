@@ -14,6 +14,8 @@ from benchmarks.measurement import Measurement
 from hwsim.blob_cache import folder
 
 M, N, K = 512, 768, 768
+BERT = {(128, 768, 768): 48, (128, 3072, 768): 12, (128, 768, 3072): 12}
+"""BERT-base's linear layers at 128 tokens, (M, N, K), and how many there are of each."""
 ARRAY = hwsim.Array(rows=32, cols=32, dataflow="weight_stationary", accumulator_rows=M)
 SPACE = {
     "array.dataflow": ["weight_stationary", "output_stationary"],
@@ -45,32 +47,40 @@ PEERS = (
 
 
 def measure() -> Iterator[Measurement]:
-    """A point of a sweep of the same GEMM beside one evaluation of each tool; tools that cannot be had are left out."""
-    workload = hwsim.Workload.from_shapes("gemm", [(M, N, K)])
-    design = hwsim.Design(datapath=hwsim.Mac(lanes=1), array=ARRAY, technology="horowitz45")
-    (layer,) = hwsim.simulate(workload, design).layers
-    hwsim.sweep(workload, SPACE | {"clock_mhz": [500.0]}, base=design)  # compiles
-    start = time.perf_counter()
-    points = len(hwsim.sweep(workload, SPACE, base=design))
-    point_s = (time.perf_counter() - start) / points
-    for peer in PEERS:
-        try:
-            found = evaluate(peer)
-        except (subprocess.SubprocessError, OSError, ValueError) as error:
-            print(f"{peer.name} is left out: {error}", file=sys.stderr)
-            continue
-        yield Measurement(
-            name=f"GEMM {M} x {N} x {K}, 32 x 32 array", value=1 / point_s, unit="design points/s",
-            baseline=f"{peer.name}, one evaluation ({found['seconds']:.3g} s)", ratio=found["seconds"] / point_s,
-            note=f"sweep of {points} points; weight-stationary cycles {layer.compute_cycles:,} (array), "
-            f"{layer.cycles:,} (with memory), theirs {found['cycles']:,}: docs/exploration.md explains",
-        )  # fmt: skip
+    """A point of a sweep beside one evaluation of each tool, on a GEMM and on BERT-base's linear layers.
+
+    Tools that cannot be had are left out. SCALE-Sim, which takes minutes, has the GEMM only.
+    """
+    for name, shapes, peers in (("GEMM 512 x 768 x 768", {(M, N, K): 1}, PEERS), ("BERT-base", BERT, PEERS[:1])):
+        layers = [shape for shape, count in shapes.items() for _ in range(count)]
+        workload = hwsim.Workload.from_shapes(name, layers)
+        design = hwsim.Design(datapath=hwsim.Mac(lanes=1), array=ARRAY, technology="horowitz45")
+        found = hwsim.simulate(workload, design).layers
+        hwsim.sweep(workload, SPACE | {"clock_mhz": [500.0]}, base=design)  # compiles
+        start = time.perf_counter()
+        points = len(hwsim.sweep(workload, SPACE, base=design))
+        point_s = (time.perf_counter() - start) / points
+        for peer in peers:
+            try:
+                evaluated = {shape: evaluate(peer, shape) for shape in shapes}
+            except (subprocess.SubprocessError, OSError, ValueError) as error:
+                print(f"{peer.name} is left out: {error}", file=sys.stderr)
+                continue
+            seconds = sum(each["seconds"] for each in evaluated.values())
+            cycles = sum(int(each["cycles"]) * shapes[shape] for shape, each in evaluated.items())
+            yield Measurement(
+                name=f"{name}, 32 x 32 array", value=1 / point_s, unit="design points/s",
+                baseline=f"{peer.name}, one evaluation ({seconds:.3g} s)", ratio=seconds / point_s,
+                note=f"{len(layers)} layers of {len(shapes)} shapes, which {peer.name} evaluates once each; sweep of "
+                f"{points} points; weight-stationary cycles {sum(each.compute_cycles for each in found):,} (array), "
+                f"{sum(each.cycles for each in found):,} (with memory), theirs {cycles:,}: see docs/exploration.md",
+            )  # fmt: skip
 
 
-def evaluate(peer: Peer) -> dict[str, float]:
-    """``cycles`` and ``seconds`` of the GEMM in ``peer``."""
+def evaluate(peer: Peer, shape: tuple[int, int, int]) -> dict[str, float]:
+    """``cycles`` and ``seconds`` of a GEMM in ``peer``."""
     script = Path(__file__).with_name(peer.script)
-    command = [str(python_of(peer)), str(script), str(M), str(N), str(K)]
+    command = [str(python_of(peer)), str(script), *map(str, shape)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -39,6 +39,12 @@ _MODEL_OPTIONS = (
     click.option("--seed", type=int, help="Model: of the drawn weights [0]."),
     click.option("--distinct", is_flag=True, default=None, help="Model: other weights in every layer (slower)."),
 )
+IMPORTS: Mapping[str, Callable[..., Workload]] = {
+    ".csv": workloads.from_scalesim,
+    ".yaml": workloads.from_zigzag,
+    ".yml": workloads.from_zigzag,
+}
+"""Workload files of other tools."""
 _TOKENS_OPTION = click.option("--tokens", type=click.IntRange(min=1), help="Checkpoint: tokens at once [1].")
 MODELS_ONLY = ("stage", "context", "generate", "weights", "group_size", "kv_bits", "activation_bits", "distribution",
                "seed", "distinct")  # fmt: skip
@@ -110,6 +116,13 @@ def subject(name: str, batch: int, choices: Mapping[str, Any]) -> Network | Work
     if not here and name in workloads.available():
         _refuse(name, given, "tokens", of="a checkpoint")
         return workloads.load(name, batch=batch, **given)
+    imported = IMPORTS.get(Path(name).suffix)
+    if imported is not None:
+        drawn = ("weights", "distribution", "seed")
+        _refuse(name, given, "tokens", *(each for each in MODELS_ONLY if each not in drawn), of="a model by name")
+        if batch != 1:
+            raise NetworkError(f"--batch {batch}: {name!r} says itself how many inputs there are at once")
+        return imported(name, **given)
     _refuse(name, given, *MODELS_ONLY, of="a model of hwsim workloads")
     if Path(name).is_dir():
         tokens = given.get("tokens", 1)

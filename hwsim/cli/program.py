@@ -5,10 +5,12 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import shell_complete
 
 import hwsim
 from hwsim import digits
 from hwsim.cli.characterization import characterize
+from hwsim.cli.comparisons import compare
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
@@ -25,6 +27,9 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 
+COMPLETE = "_HWSIM_COMPLETE"
+"""The variable by which a shell asks what could follow."""
+
 HELP = f"""Latency, energy, area and RTL of hardware for low-bit neural networks.
 
 NETWORK is a file that hwsim exported, the name of a shipped network ({", ".join(digits.networks())})
@@ -33,6 +38,10 @@ or, where no RTL is made, of a model (hwsim workloads).
 \b
 Example:
   hwsim simulate mlp_int8
+
+\b
+Completion of commands and options (bash; zsh and fish likewise):
+  eval "$({COMPLETE}=bash_source hwsim)"
 """
 
 
@@ -52,6 +61,7 @@ for command in (
     simulate,
     sweep,
     search,
+    compare,
     export,
     report,
     rtl,
@@ -70,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A failure is one line on standard error.
     """
+    if asked := os.environ.get(COMPLETE):
+        return shell_complete(program, {}, "hwsim", COMPLETE, asked)
     try:
         with program.make_context("hwsim", list(sys.argv[1:] if arguments is None else arguments)) as context:
             program.invoke(context)

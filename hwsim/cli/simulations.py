@@ -20,7 +20,8 @@ from hwsim.reporting import tables
 def simulate(network: str, design_name: str | None, batch: int, as_json: bool, **choices: Any) -> None:
     """Latency, energy and area of NETWORK on one design, layer by layer.
 
-    NETWORK may also be a model of ``hwsim workloads`` or the folder of a quantized checkpoint.
+    NETWORK may also be a model of ``hwsim workloads``, the folder of a quantized checkpoint, or a workload of
+    SCALE-Sim (.csv) or ZigZag (.yaml).
 
     \b
     Examples:

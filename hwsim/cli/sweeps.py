@@ -7,11 +7,15 @@ import click
 
 import hwsim
 from hwsim.cli import inputs, output
+from hwsim.errors import DesignError
+from hwsim.exploration import fill
 from hwsim.plotting.pareto import feasible
 from hwsim.reporting import tables
 from hwsim.reporting.study import check, write_results
 
 SCHEMA = "hwsim.sweep/1"
+SHOWN = 1 << 21
+"""Points of a sweep that are kept in memory, at some 0.9 kB each; of more only a study is filled."""
 
 
 @click.command()
@@ -38,8 +42,8 @@ def sweep(
 ) -> None:
     """Every NETWORK on every point of a grid; prints the best by energy-delay product.
 
-    Parameters outside the grid are those of --design. NETWORK may also be a model of ``hwsim workloads`` or
-    the folder of a quantized checkpoint.
+    Parameters outside the grid are those of --design. NETWORK may also be a model of ``hwsim workloads``,
+    the folder of a quantized checkpoint, or a workload of SCALE-Sim (.csv) or ZigZag (.yaml).
 
     \b
     Examples:
@@ -54,6 +58,21 @@ def sweep(
     subjects = [inputs.subject(name, batch, choices) for name in networks]
     space = inputs.space(space_file, settings)
     base = inputs.design(design_name)
+    points = len(space.grid(base)) * len(subjects)
+    if points > SHOWN:
+        if study is None or as_json:
+            raise DesignError(
+                f"{points:,} points are more than are kept in memory ({SHOWN:,}): name a --study (without --json), or "
+                "look for the best with hwsim search"
+            )
+        with inputs.resumable(study), inputs.workers(dask) as executor:
+            new = fill(study, subjects, space, base=base, batch=batch, jobs=jobs, executor=executor, progress=True)
+        output.print_line(f"{study} knows all {points:,} points, {new:,} of them new (hwsim search shows the best)")
+        if out:
+            from hwsim import exporting
+
+            output.print_line(f"wrote {exporting.export(study, out)} points, all of the study, to {out}")
+        return
     with inputs.resumable(study), inputs.workers(dask) as executor:
         frame = hwsim.sweep(
             subjects, space, base=base, batch=batch, study=study, jobs=jobs, executor=executor, progress=True

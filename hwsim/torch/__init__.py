@@ -15,7 +15,8 @@ except ModuleNotFoundError as error:
 from hwsim.torch.emulation import emulate
 from hwsim.torch.exporting import export
 from hwsim.torch.fake_quantization import fake_quant
+from hwsim.torch.mixed_precision import mix
 from hwsim.torch.modules import QuantConv2d, QuantLinear, Sign
 from hwsim.torch.split import SplitConv2d, SplitLinear
 
-__all__ = ["QuantConv2d", "QuantLinear", "Sign", "SplitConv2d", "SplitLinear", "emulate", "export", "fake_quant"]
+__all__ = ["QuantConv2d", "QuantLinear", "Sign", "SplitConv2d", "SplitLinear", "emulate", "export", "fake_quant", "mix"]

@@ -14,9 +14,11 @@ from hwsim.weight_source import Distribution
 from hwsim.workload import Workload
 from hwsim.workloads._layers import Options, build
 from hwsim.workloads._resnet import ResNet
+from hwsim.workloads._scalesim import from_scalesim
 from hwsim.workloads._transformer import Decoder, Encoder, Speech
+from hwsim.workloads._zigzag import from_zigzag
 
-__all__ = ["available", "describe", "load"]
+__all__ = ["available", "describe", "from_scalesim", "from_zigzag", "load"]
 
 Model = Decoder | Encoder | ResNet | Speech
 KINDS: dict[str, type[Model]] = {"decoder": Decoder, "encoder": Encoder, "resnet": ResNet, "speech": Speech}
