@@ -15,7 +15,7 @@ help:
 	@echo "make bench      benchmarks; writes out/bench.json"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make models     train, export and measure the shipped networks (torch)"
-	@echo "make readme     write the measured tables into README.md"
+	@echo "make readme     write the measured tables into README.md and docs"
 	@echo "make clean      remove the environment, builds and results"
 
 $(BIN)/python:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: writes the measured tables into README.md and docs/ (formats, rules, reproductions).
+"""``python -m benchmarks.readme``: writes measured tables into README.md and docs/ (formats, rules, reproductions, benchmarks).
 
 Accuracy and bits per weight are measured anew from the shipped networks; the other two come from what ``make sim``
 and ``make bench`` left.
@@ -20,6 +20,7 @@ from hwsim.reproductions import bitmod, bitmod_tables
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats.md"
 RULES = FORMATS.parent / "rules.md"
+BENCHMARKS = FORMATS.parent / "benchmarks.md"
 REPRODUCTIONS = FORMATS.parent / "reproductions.md"
 RULE_NETWORKS = ("cnn_int8", "cnn_int4", "mlp_int8", "mlp_int4")
 RULE_SAMPLES = 32
@@ -34,9 +35,10 @@ def main() -> None:
     text = _replace(text, "accuracy", accuracy.table())
     if RESULTS.exists():
         text = _replace(text, "agreement", agreement(pd.read_csv(RESULTS)))
-    if BENCH.exists():
-        text = _replace(text, "bench", bench(json.loads(BENCH.read_text())))
     write_atomically(README, text.encode())
+    if BENCH.exists():
+        table = bench(json.loads(BENCH.read_text()))
+        write_atomically(BENCHMARKS, _replace(BENCHMARKS.read_text(), "bench", table).encode())
     text = FORMATS.read_text()
     summaries = [summarize(each) for each in formats.available().values()]
     text = _replace(text, "formats", format_table(summaries))
