@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: writes measured tables into README.md and docs/ (formats, rules, reproductions, benchmarks).
+"""``python -m benchmarks.readme``: writes measured tables into README.md and pages of docs/.
 
 Accuracy and bits per weight are measured anew from the shipped networks; the other two come from what ``make sim``
 and ``make bench`` left.
