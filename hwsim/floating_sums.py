@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from hwsim import workspace
 from hwsim.kernels import floating as kernels
 
 if TYPE_CHECKING:
@@ -71,13 +72,14 @@ def fixed(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division:
 def _accumulate(made: Operands, lanes: int, group_size: int, flush: int) -> np.ndarray:
     """float64[M, N and more]: sums of trees of ``lanes`` within groups, moved to it after every ``flush`` of them.
 
-    They are still ``2**made.power`` times too large, and negligible ones are not 0.
+    They are still ``2**made.power`` times too large, negligible ones are not 0, and the next call overwrites them.
     """
     x_steps, w_steps = (
         by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
     )
     blocks = kernels.columns(w_steps, made.nothing[1])
-    sums = np.zeros((len(x_steps), len(blocks), blocks.shape[2]))
+    sums = workspace.array("sums", (len(x_steps), len(blocks), blocks.shape[2]), np.float64)
+    sums[:] = 0
     threads = numba.get_num_threads()
     if x_steps.shape[0] * blocks.size < SMALL:
         numba.set_num_threads(1)

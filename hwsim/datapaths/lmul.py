@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from hwsim import floating, lmul
+from hwsim import floating, lmul, workspace
 from hwsim.floating import FloatDatapath
 from hwsim.floating_sums import Operands
 from hwsim.kernels import floating as floating_kernels
@@ -69,7 +69,7 @@ class LMul(FloatDatapath):
         zeros = [0, 0]
         if name in ("narrow", "wide"):  # too small with any other operand, and with another zero
             zeros = [min(smallest - 4 - half - spread, (smallest - 4) // 2) & ~3 for half in reversed(halves)]
-        operands = []
+        operands: list[np.ndarray] = []
         for used, (low, _), half, zero in zip((x, codes), ends, halves, zeros, strict=True):
             table = used.size >= 1 << kind.bits  # of all codes, or only of those that are there
             each = np.arange(1 << kind.bits) if table else used.astype(np.int64)
@@ -78,13 +78,19 @@ class LMul(FloatDatapath):
             made += negative.astype(np.int64) << (31 if name in ("plain", "flushed") else 0)
             made = np.where(magnitude >> kind.mantissa_bits > 0, made, zero)
             made = made.astype(np.int64 if name == "wide" else np.int32)
-            operands.append(made[used] if table else made)
+            operands.append(self._looked_up(made, used, len(operands)) if table else made)
         dtype = operands[0].dtype.type
         return Operands(
             matmul=kernels.MATMULS[name, exact], constants=(np.int32(smallest), np.int32(largest)), x=operands[0],
             w=operands[1], nothing=(dtype(zeros[0]), dtype(zeros[1])), power=power,
             negligible=float(np.ldexp(1.0, (total >> 23) - 127 - power - FAR // 2)) if name == "plain" else 0.0,
         )  # fmt: skip
+
+    @staticmethod
+    def _looked_up(table: np.ndarray, codes: np.ndarray, side: int) -> np.ndarray:
+        """``table[codes]``; the next call for this side overwrites it."""
+        out = workspace.array(f"operands {side}", codes.shape, table.dtype)
+        return np.take(table, codes, out=out, mode="clip")
 
     def _ends(self, codes: np.ndarray) -> tuple[int, int]:
         """Smallest and largest normal code without sign, at the place of a float32's exponent and mantissa."""

@@ -7,6 +7,7 @@
 import numba
 import numpy as np
 
+from hwsim import workspace
 from hwsim.kernels import tiles
 from hwsim.kernels._jit import jit
 
@@ -143,7 +144,7 @@ def summing(product, real=np.float32, pairs=False):
 
 
 def columns(operands, nothing):
-    """[blocks, K, columns]: operands [N, K], the last block filled up with ``nothing``."""
+    """[blocks, K, columns]: operands [N, K], the last block filled up with ``nothing``; the next call overwrites it."""
     n, k = operands.shape
     width = min(COLUMNS, -(-n // VECTOR) * VECTOR)
     blocks = -(-n // width)
@@ -151,7 +152,9 @@ def columns(operands, nothing):
     if blocks * width > n:
         full = np.full((blocks * width, k), nothing, dtype=operands.dtype)
         full[:n] = operands
-    return np.ascontiguousarray(full.reshape(blocks, width, k).transpose(0, 2, 1))
+    laid_out = workspace.array("columns", (blocks, k, width), operands.dtype)
+    laid_out[:] = full.reshape(blocks, width, k).transpose(0, 2, 1)
+    return laid_out
 
 
 @jit()
