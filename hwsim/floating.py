@@ -258,10 +258,7 @@ class FloatDatapath(ArrayDatapath):
         if self.accumulation == "fixed":
             return floating_sums.fixed(self, x, codes, division)
         group_size = codes.shape[1] if w is None else w.group_size
-        try:
-            return floating_sums.float32(self, x, codes, division, group_size)
-        except OverflowError as error:
-            raise FormatError(f"{self.name()}: {error}; use smaller scales") from None
+        return floating_sums.float32(self, x, codes, division, group_size)
 
     def _scaled(self, x: np.ndarray, codes: np.ndarray, division: int, w: Operand) -> np.ndarray:
         """Sums of groups, each times its scale."""

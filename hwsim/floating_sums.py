@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from hwsim import workspace
+from hwsim.errors import FormatError
 from hwsim.kernels import floating as kernels
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ class Operands:
 
 
 def float32(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division: int, group_size: int) -> np.ndarray:
-    """float32[M, N]: sums of steps of ``datapath.lanes`` within groups. OverflowError if one is beyond float32."""
+    """float32[M, N]: sums of steps of ``datapath.lanes`` within groups. FormatError if one is beyond float32."""
     made = datapath.prepared(x, codes, division, False)
     sums = _accumulate(made, datapath.lanes, group_size, 1 << 62)
     out = np.empty((len(x), len(codes)), dtype=np.float32)
     if not kernels.to_float32(sums, 2.0**-made.power, made.negligible, out):
-        raise OverflowError("a sum is beyond float32")
+        raise FormatError(f"{datapath.name()}: a sum is beyond float32; use smaller scales")
     return out
 
 
