@@ -79,10 +79,6 @@ class Stats:
         self.values.flags.writeable = False
 
 
-ACTIVATION_FEATURES = ("activation_zero_fraction", "activation_toggle_rate")
-"""What calibration knows of a layer's activations; the order of the vector given to `events`."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Component:
     """``count`` equal parts of the array, with the parameters that their area and energy depend on.
@@ -99,7 +95,7 @@ class Component:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Event:
-    """One kind of countable action, with the names of its features.
+    """One kind of countable action, with the names of its features: bits that change per action (`Datapath.toggles`).
 
     Energy is ``count * (e0 + sum(coefficient[f] * f))`` over features and component parameters.
     """
@@ -118,7 +114,7 @@ class Datapath(ABC):
     cycles: ClassVar[Callable[..., int]]
     """Compiled ``cycles(shape, stats, params) -> int64``: compute cycles of a layer."""
     events: ClassVar[Callable[..., None]]
-    """Compiled ``events(shape, stats, params, activation, counts, features)``: fills the last two."""
+    """Compiled ``events(shape, stats, params, counts)``: fills the last, int64[E]."""
     verified: ClassVar[Literal["rtl", "model only"]] = "rtl"
     takes_wide_sums: ClassVar[bool] = False
     """Whether it brings sums that need more than 32 bits to units in which they fit."""
@@ -206,6 +202,13 @@ class Datapath(ABC):
     def repetition(self, w: Operand, array: Array) -> Repetition | None:
         """What repeats in weights that it takes, if it makes use of that."""
         return None
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """By feature of `EVENTS`: bits that change while all columns of ``w`` meet rows of activations int[M, K].
+
+        Rows follow one another as in a layer. Nothing where no event has features.
+        """
+        return {}
 
     @abstractmethod
     def params(self, array: Array) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from hwsim import floating_sums, schema
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.codebook import Codebook
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError, FormatError
 from hwsim.floating_sums import Operands
 from hwsim.integer import SHARED_EVENTS, check_activations
@@ -32,7 +32,7 @@ MAX_FIXED_BITS = 62
 def events(name: str) -> tuple[Event, ...]:
     """What `hwsim.kernels.floating.events` counts, for the datapath ``name``."""
     return (
-        Event(component=f"{name}.pe", action="multiply", features=ACTIVATION_FEATURES),
+        Event(component=f"{name}.pe", action="multiply"),
         Event(component=f"{name}.pe", action="add"),
         Event(component=f"{name}.pe", action="scale"),
         Event(component=f"{name}.pe", action="clock"),

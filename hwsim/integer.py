@@ -18,11 +18,14 @@ from hwsim.datapath import Array, Component, Datapath, Event, Operand
 from hwsim.errors import DesignError, FormatError
 from hwsim.kernels import accumulate
 
+ACCUMULATION = ("addend_toggles", "accumulator_toggles", "scale_toggles")
+"""Features of accumulating (`hwsim.switching.accumulation`)."""
+
 SHARED_EVENTS = (
     Event(component="operand_register", action="clock"),
     Event(component="requantizer", action="requantize"),
     Event(component="weight_register", action="load"),
-    Event(component="column", action="add"),
+    Event(component="column", action="add", features=("partial_toggles", "total_toggles")),
     Event(component="column", action="scale"),
     Event(component="column", action="clock"),
     Event(component="accumulator_buffer", action="read"),

@@ -1,14 +1,15 @@
 """Energy per event, area, leakage and delay of a design's parts, from its own RTL in library cells.
 
 The array is synthesized, its netlist fed with tiles (results must be the simulator's), its switching counted without
-and with gate delays. A part's energy over all tiles, clock apart, divided by the events that the simulator counts on
-the same tiles is the energy of an event. What belongs to which event is in docs/power.md.
+and with gate delays. A part's energy during a stimulus, clock apart, stands beside the events and the changing bits
+that the simulator counts on the same tiles. What belongs to which event is in docs/power.md.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from hwsim.power.netlist import Netlist
 from hwsim.power.program import compile_netlist
 from hwsim.power.synthesis import Recipe
 from hwsim.power.timing import Timing
+from hwsim.progress import track
+from hwsim.technology.samples import Sample
 from rtl import verilog
 from rtl.array import RESULTS
 from rtl.attribution import Share, part, shares
@@ -29,21 +32,8 @@ from rtl.generator import generate
 from rtl.stimuli import Matmul, Stimuli, stimuli
 
 TOP = "pe_array"
-TIMED_CYCLES = 300
-"""Cycles of each stimulus that are run with gate delays; their ratio to zero delay scales the rest."""
-UNIFORM = "uniform"
-"""A stimulus of this name is for comparison: it is in no mean."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventEnergy:
-    """Energy of one action, in pJ: without glitches, with them, and with them per stimulus."""
-
-    component: str
-    action: str
-    zero_delay_pj: float
-    pj: float
-    by_stimulus: Mapping[str, float]
+BY_BITS = {"operand_register": "register_bits"}
+"""Registers, which differ in their number of bits only, and the parameter that tells it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,12 +49,11 @@ class Part:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Characterization:
-    """What was measured on one design; ``rtl_hash`` is that of its Verilog."""
+    """What was measured on one design; samples name it as they were told to."""
 
-    events: tuple[EventEnergy, ...]
+    samples: tuple[Sample, ...]
     parts: tuple[Part, ...]
     rtl_hash: str
-    cycles: int
     gates: int
 
 
@@ -75,16 +64,17 @@ def characterize(
     tiles: Mapping[str, Sequence[Matmul]],
     wire_load: str | None = None,
     *,
+    name: str = "",
     show_progress: bool = True,
 ) -> Characterization:
-    """Measures ``array`` of ``datapath`` on ``tiles``, the matmuls of each named stimulus.
+    """Measures ``array`` of ``datapath`` on ``tiles``, the matmuls of each stimulus (see `Sample.stimulus`).
 
-    ``wire_load`` names a model of the library; None leaves wires without capacitance. PowerError where the netlist's
+    Samples are of the design ``name``. ``wire_load`` names a model of the library; None leaves wires without capacitance. PowerError where the netlist's
     results are not the simulator's, and as synthesis, netlist and activity raise it.
     """
     text = verilog.emit(generate(datapath, array), TOP)
     path = synthesis.synthesize(text, TOP, recipe, show_progress=show_progress)
-    return _Measurement(datapath, array, path, recipe, wire_load).run(text, tiles)
+    return _Measurement(datapath, array, path, recipe, wire_load).run(name, text, tiles, show_progress)
 
 
 class _Measurement:
@@ -103,31 +93,66 @@ class _Measurement:
         self.shares = shares(datapath, array)
         self.components = {component.name: component for component in datapath.components(array)}
 
-    def run(self, text: str, tiles: Mapping[str, Sequence[Matmul]]) -> Characterization:
-        """All figures; each stimulus weighs by its events."""
-        zero: dict[str, dict[str, float]] = {}
-        timed: dict[str, dict[str, float]] = {}
-        counts: dict[str, dict[str, int]] = {}
-        self.cycles: dict[str, int] = {}
-        for name, matmuls in tiles.items():
-            jobs = [stimuli(self.datapath, self.array, each) for each in matmuls]
-            stimulus = self._feed(jobs, name)
-            self.cycles[name] = stimulus.cycles
-            zero[name] = self._energies(activity.count(self.netlist, stimulus))
-            piece = _first_streams(stimulus, TIMED_CYCLES)
-            without = self._energies(activity.count(self.netlist, piece))
-            glitches = self._energies(delays.count(self.netlist, piece, self.delays))
-            timed[name] = {
-                key: zero[name][key] * (glitches[key] / without[key] if without[key] else 1.0) for key in zero[name]
-            }
-            counts[name] = self._events(matmuls)
+    def run(self, name: str, text: str, tiles: Mapping[str, Sequence[Matmul]], show_progress: bool) -> Characterization:
+        """All samples and parts."""
+        rtl_hash = hashlib.sha256(text.encode()).hexdigest()[:16]
+        samples: list[Sample] = []
+        for stimulus, matmuls in track(list(tiles.items()), name, show_progress):
+            for share, events in self._sampled(stimulus, matmuls):
+                part = self.components.get(share.component)
+                if part is not None:
+                    samples.append(
+                        Sample(
+                            design=name,
+                            datapath=self.datapath.name(),
+                            dataflow=self.array.dataflow,
+                            rtl=rtl_hash,
+                            stimulus=stimulus,
+                            component=share.component,
+                            action=share.action,
+                            **events,
+                        )  # fmt: skip
+                    )
         return Characterization(
-            events=self._per_event(zero, timed, counts),
-            parts=self._parts(),
-            rtl_hash=hashlib.sha256(text.encode()).hexdigest()[:16],
-            cycles=sum(self.cycles.values()),
-            gates=int(self.netlist.gate_net.size),
+            samples=tuple(samples), parts=self._parts(), rtl_hash=rtl_hash, gates=int(self.netlist.gate_net.size)
         )
+
+    def _sampled(self, name: str, matmuls: Sequence[Matmul]) -> Iterator[tuple[Share, dict[str, Any]]]:
+        """What belongs to each share during a stimulus."""
+        fed = self._feed([stimuli(self.datapath, self.array, each) for each in matmuls], name)
+        zero = self._energies(activity.count(self.netlist, fed))
+        timed = self._energies(delays.count(self.netlist, fed, self.delays))
+        counts, toggles = self._events(matmuls), self._toggles(matmuls)
+        features = {f"{event.component} {event.action}": event.features for event in self.datapath.EVENTS}
+        for share in self.shares:
+            key = share.per or f"{share.component} {share.action}"
+            part, changes = self.components.get(share.component), features.get(key, ())
+            yield (
+                share,
+                {
+                    "parameters": {} if part is None or share.component in BY_BITS else dict(part.parameters),
+                    "count": counts[key],
+                    "pj": self._share_pj(share, timed, fed.cycles, counts[key]),
+                    "zero_delay_pj": self._share_pj(share, zero, fed.cycles, counts[key]),
+                    "features": {feature: toggles.get(feature, 0) for feature in changes}
+                    | (
+                        {BY_BITS[share.component]: self._bits(share) * counts[key]}
+                        if share.component in BY_BITS
+                        else {}
+                    ),
+                },
+            )
+
+    def _bits(self, share: Share) -> float:
+        return float(self.components[share.component].parameters[BY_BITS[share.component]])
+
+    def _toggles(self, matmuls: Sequence[Matmul]) -> dict[str, int]:
+        """Bits that change, by feature."""
+        found: dict[str, int] = {}
+        for each in matmuls:
+            for feature, changes in self.datapath.toggles(each.x, each.w, self.array).items():
+                found[feature] = found.get(feature, 0) + changes
+        return found
 
     def _feed(self, jobs: Sequence[Stimuli], name: str) -> Stimulus:
         inputs = [{key: beats for key, beats in job.streams.items() if key != RESULTS} for job in jobs]
@@ -171,42 +196,18 @@ class _Measurement:
         params = self.datapath.params(self.array)
         total = np.zeros(len(self.datapath.EVENTS), np.int64)
         for each in matmuls:
-            counts, features = np.zeros_like(total), np.zeros((total.size, 2))
+            counts = np.zeros_like(total)
             stats = self.datapath.stats(each.w, self.array)
-            self.datapath.events(each.shape, stats.values, params, np.zeros(2), counts, features)
+            self.datapath.events(each.shape, stats.values, params, counts)
             total += counts
         return {f"{e.component} {e.action}": int(n) for e, n in zip(self.datapath.EVENTS, total, strict=True)}
 
-    def _per_event(
-        self,
-        zero: Mapping[str, Mapping[str, float]],
-        timed: Mapping[str, Mapping[str, float]],
-        counts: Mapping[str, Mapping[str, int]],
-    ) -> tuple[EventEnergy, ...]:
-        result = []
-        for share in self.shares:
-            key = share.per or f"{share.component} {share.action}"
-
-            def energy(of: Mapping[str, Mapping[str, float]], names: Sequence[str], key=key, share=share) -> float:
-                events = sum(counts[name][key] for name in names)
-                return sum(self._share_pj(share, of[name], name, counts[name][key]) for name in names) / max(1, events)
-
-            names = [name for name in counts if name != UNIFORM]
-            result.append(
-                EventEnergy(
-                    component=share.component, action=share.action,
-                    zero_delay_pj=energy(zero, names), pj=energy(timed, names),
-                    by_stimulus={name: energy(timed, [name]) for name in counts if counts[name][key]},
-                )
-            )  # fmt: skip
-        return tuple(result)
-
-    def _share_pj(self, share: Share, energies: Mapping[str, float], stimulus: str, events: int) -> float:
+    def _share_pj(self, share: Share, energies: Mapping[str, float], counted: int, events: int) -> float:
         """pJ of one stimulus that are a share's."""
         result = sum(energies.get(name, 0.0) for name in share.parts)
         result += sum(energies.get(f"clock {name}", 0.0) for name in share.clocks)
         if share.gated:
-            cycles = self.components[share.component].count * self.cycles[stimulus]
+            cycles = self.components[share.component].count * counted
             result += sum(energies.get(f"clock {name}", 0.0) for name in share.gated) * events / cycles
         return result
 
@@ -243,11 +244,3 @@ class _Measurement:
         probability = np.full(nets, 0.5)
         probability[:2] = 0.0, 1.0
         return Toggles(1, np.zeros(nets, np.int64), probability)
-
-
-def _first_streams(stimulus: Stimulus, cycles: int) -> Stimulus:
-    """The first streams that together count so many cycles."""
-    bits = np.unpackbits(stimulus.counted.astype("<u8").view(np.uint8), axis=1, bitorder="little")
-    before = np.cumsum(bits.sum(axis=0, dtype=np.int64)) - bits.sum(axis=0, dtype=np.int64)
-    kept = np.packbits(bits * (before < cycles), axis=1, bitorder="little").view("<u8").astype(np.uint64)
-    return Stimulus(stimulus.words, kept)

@@ -16,6 +16,7 @@ from hwsim.datapath import Array
 from hwsim.floating import FloatDatapath
 from hwsim.qtensor import QTensor
 from hwsim.requantization import Quantizer
+from hwsim.switching.steps import steps
 from rtl import beats, stationary_beats
 from rtl.array import RESULTS, stream_layouts
 from rtl.pe import implementation
@@ -119,18 +120,6 @@ class Plan:
         """Beats of all tiles, tile i taking run ``unique[i]`` of the equally long runs in ``packed``."""
         runs = packed.reshape(int(unique.max()) + 1, -1, packed.shape[1])
         return runs[unique].reshape(-1, packed.shape[1])
-
-
-def steps(k: int, group_size: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """int[steps, lanes]: the k of each lane (``k`` where it has none); bool[steps]: last of its group."""
-    index, last = [], []
-    for start in range(0, k, group_size):
-        stop = min(start + group_size, k)
-        for first in range(start, stop, lanes):
-            lane = np.arange(first, first + lanes)
-            index.append(np.where(lane < stop, lane, k))
-            last.append(first + lanes >= stop)
-    return np.array(index), np.array(last)
 
 
 def _blocks(values: np.ndarray, size: int) -> np.ndarray:

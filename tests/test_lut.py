@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hwsim import Array, Design, Lut, digits, lower, presets, quantize, simulate
 from hwsim.errors import DesignError, FormatError
 from hwsim.qtensor import QTensor
-from rtl.stimuli import steps
+from hwsim.switching.steps import steps
 
 PLANE_FORMATS = {
     "binary": ({}, {}),

@@ -1,13 +1,14 @@
 """``hwsim characterize``."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hwsim import digits
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.cli import inputs, output
 from hwsim.cli.gates import NO_WIRES
@@ -17,8 +18,9 @@ from hwsim.errors import DesignError, MissingExtraError, nearest
 from hwsim.exploration import Space
 from hwsim.files import parse_yaml
 from hwsim.power import liberty
-from hwsim.technology import fitting, parts, writing
+from hwsim.technology import energy_fits, fitting, parts, samples, writing
 from hwsim.technology.rows import CONDITIONS
+from hwsim.technology.samples import Sample
 from hwsim.technology.table import read_conditions, shared_rows
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _PARTS = "cacti45 crossbar dram vector_unit"
 _ARRAY = Array(rows=2, cols=1)
 _ACCUMULATOR_ROWS = 8
 _GRIDS = ("first", "full")
-_NETWORKS = ("mlp_int8", "cnn_int8", "mlp_int4", "cnn_int4", "cnn_ternary")
+_NETWORKS = tuple(name for name in digits.NAMES if name not in digits.WIDE)
 
 
 @click.command()
@@ -102,23 +104,21 @@ def characterize(
         if not replace and table.knows(design):
             click.echo(f"{name}: already in {out}", err=True)
             continue
-        for row in table.measure(name, design, networks or _networks(design), replace, show_progress=not as_json):
-            report.append(row)
-            if not as_json:
-                output.print_line(
-                    "{design}: {component} {action} {pj:.4g} pJ (zero delay {zero_delay_pj:.4g})".format(**row)
-                )
+        found = table.measure(name, design, networks or _NETWORKS, replace, show_progress=not as_json)
+        report += [dataclasses.asdict(sample) for sample in found]
+        if not as_json:
+            _print(name, found)
     table.fit(points.values())
     if as_json:
-        output.print_json({"out": str(out), "events": report})
+        output.print_json({"out": str(out), "samples": report})
 
 
-def _networks(design: Design) -> tuple[str, ...]:
-    """Networks that the datapath takes layers of."""
-    assert isinstance(design.datapath, ArrayDatapath)
-    if design.datapath.operand_kind != "integer":
-        return ("cnn_fp8",)
-    return ("mlp_binary", "cnn_binary") if getattr(design.datapath, "weight_bits", 8) == 1 else _NETWORKS
+def _print(name: str, found: Sequence[Sample]) -> None:
+    """Mean energy of each action over all stimuli."""
+    for point in samples.by_point(found).values():
+        count = max(1, sum(sample.count for sample in point))
+        pj, zero_pj = (sum(getattr(each, key) for each in point) / count for key in ("pj", "zero_delay_pj"))
+        output.print_line(f"{name}: {point[0].component} {point[0].action} {pj:.4g} pJ (zero delay {zero_pj:.4g})")
 
 
 def _grid(name: str, datapaths: Iterable[str]) -> dict[str, Design]:
@@ -154,8 +154,10 @@ class _Table:
     def __init__(
         self, out: Path, lent: str | None, library: "Library", recipe: "Recipe", wires: str | None, node: str, seed: int
     ) -> None:
-        self.out, self.library, self.recipe, self.wires, self.node, self.seed = out, library, recipe, wires, node, seed
-        self.energy, self.area = writing.read(out)
+        self.out, self.library, self.recipe, self.wires, self.seed = out, library, recipe, wires, seed
+        self.origin = energy_fits.Origin(node=node, voltage_v=library.voltage_v)
+        self.samples, (_, self.area) = samples.read(out), writing.read(out)
+        self.terms: dict[str, tuple[str, ...]] = {}
         self.parts = lent or read_conditions(out / CONDITIONS, f"{out}/{CONDITIONS}").get("parts", _PARTS)
         self.lent = {row.component for part in self.parts.split() for row in shared_rows(part, str(out))[1]}
 
@@ -169,8 +171,8 @@ class _Table:
 
     def measure(
         self, name: str, design: Design, networks: Iterable[str], replace: bool, show_progress: bool
-    ) -> list[dict[str, Any]]:
-        """Adds a design's rows and writes; what it found, one entry per event."""
+    ) -> list[Sample]:
+        """Adds a design's samples and parts and writes; returns the samples."""
         from rtl import characterization, measured_rows, tiles
 
         datapath, array = design.datapath, _measured_array(design)
@@ -178,38 +180,32 @@ class _Table:
         sets = tiles.of_networks(datapath, array, list(networks), self.seed)
         if not sets:
             raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks)}")
-        random = tiles.uniform(next(iter(sets.values())), datapath, self.seed)
+        sets |= tiles.random(next(iter(sets.values())), datapath, self.seed)
         found = characterization.characterize(
-            datapath, array, self.recipe, {**sets, characterization.UNIFORM: random}, self.wires,
-            show_progress=show_progress,
-        )  # fmt: skip
-        origin = measured_rows.Provenance(
-            node=self.node,
-            voltage_v=self.library.voltage_v,
-            text=f"hwsim characterize: {array.rows} x {array.cols} PEs, RTL {found.rtl_hash}, "
-            f"tiles of {' '.join(sets)} (seed {self.seed}, {found.cycles} cycles)",
+            datapath, array, self.recipe, sets, self.wires, name=name, show_progress=show_progress
         )
-        self.energy = writing.merge(self.energy, measured_rows.energy_rows(found, origin), replace)
-        self.area = writing.merge(self.area, measured_rows.area_rows(found, origin), replace)
+        # What designs share is measured with the first that has it.
+        known = {sample.point for sample in self.samples if sample.design != name}
+        fresh = [sample for sample in found.samples if sample.point not in known]
+        self.samples = [sample for sample in self.samples if sample.design != name] + fresh
+        self.area = writing.merge(self.area, measured_rows.area_rows(found, self.origin), replace)
         self._write()
-        return [
-            {"design": name, "component": each.component, "action": each.action, "pj": each.pj,
-             "zero_delay_pj": each.zero_delay_pj, "by_stimulus": dict(each.by_stimulus)}
-            for each in found.events
-        ]  # fmt: skip
+        return list(found.samples)
 
     def fit(self, designs: Iterable[Design]) -> None:
         """Makes the rows between measured points anew, for the parts of ``designs``."""
         parts = [part for design in designs for part in design.datapath.components(_measured_array(design))]
-        terms = {part.name: part.terms or _numbers(part) for part in parts}
-        energy = [row for row in self.energy if row.exact or row.component not in terms]
-        area = [row for row in self.area if row.exact or row.component not in terms]
-        self.energy = energy + fitting.energies(energy, terms)
-        self.area = area + fitting.areas(area, terms)
+        self.terms = {part.name: part.terms or _numbers(part) for part in parts}
+        area = [row for row in self.area if row.exact or row.component not in self.terms]
+        self.area = area + fitting.areas(area, self.terms)
         self._write()
 
     def _write(self) -> None:
-        writing.write(self.out, self.energy, self.area, self._conditions())
+        energy = energy_fits.rows(self.samples, self.origin) + energy_fits.between(
+            self.samples, self.terms, self.origin
+        )
+        samples.write(self.out, self.samples)
+        writing.write(self.out, energy, self.area, self._conditions())
 
     def _conditions(self) -> dict[str, str]:
         """What all figures of the table suppose."""

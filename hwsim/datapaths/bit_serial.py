@@ -1,18 +1,24 @@
 """Bit-serial weights: one signed power-of-two term per lane and cycle."""
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from hwsim import schema, terms
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError
-from hwsim.integer import PE_TERMS, SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import ACCUMULATION, PE_TERMS, SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
 from hwsim.kernels import weight_stationary
+from hwsim.switching import bit_serial as switching
 
+TERMS_ADDED = (
+    "value_toggles", "shifted_toggles", "sign_toggles", "sum_toggles", "carries", "carry_toggles",
+)  # fmt: skip
+"""Features of adding terms: activations that terms select, shifted, their signs, sums of lanes, sums of earlier terms
+of the step that are not 0, and their bits."""
 _TERMS = ("shifted_bits", "selected_bits", "serial_scale_bits", "serial_sum_bits")
 
 
@@ -38,10 +44,10 @@ class BitSerial(IntegerDatapath):
 
     MAX_WEIGHT_BITS: ClassVar[int] = 20
     EVENTS = (
-        Event(component="bit_serial.pe", action="term_add", features=ACTIVATION_FEATURES),
-        Event(component="bit_serial.pe", action="accumulate"),
+        Event(component="bit_serial.pe", action="term_add", features=TERMS_ADDED),
+        Event(component="bit_serial.pe", action="accumulate", features=ACCUMULATION),
         Event(component="bit_serial.pe", action="scale"),
-        Event(component="bit_serial.encoder", action="encode"),
+        Event(component="bit_serial.encoder", action="encode", features=("term_changes",)),
         Event(component="bit_serial.pe", action="clock"),
         *SHARED_EVENTS,
     )
@@ -89,6 +95,10 @@ class BitSerial(IntegerDatapath):
         """See `Datapath.stats_key`: sums that stay in the PEs do not care how many rows there are."""
         fixed = self.scheme, self.skip, self.lanes, array.cols
         return (*fixed, array.rows) if array.weight_stationary else (*fixed, self.fifo_depth, self.scale_latency)
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w, array)
 
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; the layout of integer datapaths and the latency of the scale stage."""

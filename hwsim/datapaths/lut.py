@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hwsim import repetition
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Event, Operand, Stats
+from hwsim.datapath import Array, Event, Operand, Stats
 from hwsim.errors import FormatError
 from hwsim.integer import SHARED_EVENTS, check_activations
 from hwsim.kernels import lut as kernels
@@ -19,14 +19,14 @@ class Lut(LutArray):
     """Bit planes of weights are the index of tables of signed sums; parameters: `LutArray`."""
 
     EVENTS = (
-        Event(component="lut.table", action="add", features=ACTIVATION_FEATURES),
+        Event(component="lut.table", action="add"),
         Event(component="lut.table", action="write"),
-        Event(component="lut.pe", action="look_up", features=ACTIVATION_FEATURES),
+        Event(component="lut.pe", action="look_up"),
         Event(component="lut.pe", action="accumulate"),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
-        Event(component="lut.unit", action="look_up", features=ACTIVATION_FEATURES),
+        Event(component="lut.unit", action="look_up"),
         *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from hwsim import schema
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
@@ -34,7 +34,7 @@ class LutBuckets(IntegerDatapath):
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     MAX_SCALE_BITS: ClassVar[int] = 24
     EVENTS = (
-        Event(component="lut_buckets.pe", action="select", features=ACTIVATION_FEATURES),
+        Event(component="lut_buckets.pe", action="select"),
         Event(component="lut_buckets.pe", action="accumulate"),
         Event(component="lut_buckets.pe", action="scale"),
         Event(component="lut_buckets.pe", action="clock"),

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim import schema
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
+from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
 from hwsim.integer import SHARED_EVENTS, IntegerDatapath
@@ -36,11 +36,11 @@ class LutProducts(IntegerDatapath):
 
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     EVENTS = (
-        Event(component="lut_products.pe", action="look_up", features=ACTIVATION_FEATURES),
+        Event(component="lut_products.pe", action="look_up"),
         Event(component="lut_products.pe", action="accumulate"),
         Event(component="lut_products.pe", action="scale"),
         Event(component="lut_products.pe", action="clock"),
-        Event(component="lut_products.row", action="select", features=ACTIVATION_FEATURES),
+        Event(component="lut_products.row", action="select"),
         Event(component="lut_products.table", action="write"),
         Event(component="lut_products.table", action="clock"),
         *SHARED_EVENTS[:2],

@@ -1,14 +1,15 @@
 """Plain integer multiply-accumulate: the baseline."""
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 
-from hwsim.datapath import ACTIVATION_FEATURES, Array, Component, Event, Operand, Stats
-from hwsim.integer import PE_TERMS, SHARED_EVENTS, IntegerDatapath
+from hwsim.datapath import Array, Component, Event, Operand, Stats
+from hwsim.integer import ACCUMULATION, PE_TERMS, SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import mac as kernels
 from hwsim.kernels import weight_stationary
+from hwsim.switching import mac as switching
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,8 +17,12 @@ class Mac(IntegerDatapath):
     """``lanes`` multipliers per PE; a step of ``lanes`` products takes one cycle."""
 
     EVENTS = (
-        Event(component="mac.pe", action="multiply", features=ACTIVATION_FEATURES),
-        Event(component="mac.pe", action="accumulate"),
+        Event(
+            component="mac.pe",
+            action="multiply",
+            features=("weight_toggles", "product_toggles", "row_toggles"),
+        ),
+        Event(component="mac.pe", action="accumulate", features=ACCUMULATION),
         Event(component="mac.pe", action="scale"),
         Event(component="mac.pe", action="clock"),
         *SHARED_EVENTS,
@@ -36,6 +41,10 @@ class Mac(IntegerDatapath):
     def stats_key(self, array: Array) -> Hashable:
         """See `Datapath.stats_key`."""
         return (array.rows, array.cols, self.lanes) if array.weight_stationary else None
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w, array)
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`."""

@@ -21,16 +21,16 @@ START, STOP, GROUP_SIZE = range(3)
 WEIGHT_COLUMNS = 3
 
 
-def costs(layers, activations, weights, stats, params, e0_pj, coefficients, cycles, counts, features, each_pj, pj):
+def costs(layers, weights, switching, stats, params, e0_pj, coefficients, cycles, counts, features, each_pj, pj):
     """Fills the last five, per layer and loop order (n outer, m outer), for int64[L, 6] ``layers``.
 
     A layer is sizes, its first of int64[W, 3] ``weights`` (which part of the flat ``stats``, group size), how many, and
-    repetitions; its matmuls run one after the other. ``cycles`` int64[L, 2]; ``counts`` int64[L, 2, E];
+    repetitions; its matmuls run one after the other. ``switching`` float64[W, E, F] are features of each one's events.
+    ``cycles`` int64[L, 2]; ``counts`` int64[L, 2, E];
     ``features`` float64[L, 2, E, F], averaged by count; ``each_pj`` float64[L, 2, E] picojoules of an action:
     ``e0_pj`` [E] and ``coefficients`` [E, F] times features; ``pj`` float64[L, 2], of all actions.
     """
     part = np.zeros(counts.shape[2], dtype=np.int64)
-    part_features = np.zeros(coefficients.shape)
     shape = np.empty(5, dtype=np.int64)
     for i in range(len(layers)):
         shape[0], shape[1], shape[2] = layers[i, M], layers[i, N], layers[i, K]
@@ -43,18 +43,17 @@ def costs(layers, activations, weights, stats, params, e0_pj, coefficients, cycl
                 shape[3] = weights[w, GROUP_SIZE]
                 known = stats[weights[w, START] : weights[w, STOP]]
                 part[:] = 0
-                part_features[:] = 0.0
-                datapath_events(shape, known, params, activations[i], part, part_features)  # noqa: F821
+                datapath_events(shape, known, params, part)  # noqa: F821
                 cycles[i, order] += datapath_cycles(shape, known, params)  # noqa: F821
                 for event in range(len(part)):
                     counts[i, order, event] += part[event]
-                    for f in range(part_features.shape[1]):
-                        features[i, order, event, f] += part[event] * part_features[event, f]
+                    for f in range(coefficients.shape[1]):
+                        features[i, order, event, f] += part[event] * switching[w, event, f]
             cycles[i, order] *= layers[i, REPEAT]
             pj[i, order] = 0.0
             for event in range(len(part)):
                 each = 0.0
-                for f in range(part_features.shape[1]):
+                for f in range(coefficients.shape[1]):
                     features[i, order, event, f] /= max(counts[i, order, event], 1)
                     each += coefficients[event, f] * features[i, order, event, f]
                 each_pj[i, order, event] = e0_pj[event] + each

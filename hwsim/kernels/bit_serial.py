@@ -1,7 +1,7 @@
 """Cycles and events of the bit-serial array.
 
 ``params`` is int64 ``[rows, cols, lanes, scale_stage, accumulator_rows, scale_latency]``; 0 accumulator rows: the
-array is output-stationary. ``activation`` is float64 ``[zero_fraction, toggle_rate]``. ``stats`` is,
+array is output-stationary. ``stats`` is,
 output-stationary, int64 ``[non-zero terms, column cycles, first wait, compute cycles of column tile 0, 1, ...]``:
 column cycles are those in which a column takes terms, summed over the columns; first wait is how long the first
 group waits for a serial scale, if it is not the first. Weight-stationary ones are those of
@@ -148,11 +148,10 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of BitSerial.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
+def events(shape, stats, params, counts):
+    """Counts of BitSerial.EVENTS in ``counts`` int64[E]."""
     outputs = shape[tiles.M] * shape[tiles.N]
     counts[0] = shape[tiles.M] * stats[NONZERO_TERMS]
-    features[0, :2] = activation
     counts[1] = shape[tiles.M] * stats[COLUMN_CYCLES]
     compute = cycles(shape, stats, params)
     counts[4] = compute * params[ROWS] * params[COLS]

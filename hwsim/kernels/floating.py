@@ -1,7 +1,6 @@
 """Sums of floating-point products in the array's order, and what its arrays take and do.
 
 ``shape`` is that of `hwsim.kernels.tiles`; ``params`` are int64 ``[rows, cols, lanes, latency, scale_stage]``;
-``activation`` is float64 ``[zero_fraction, toggle_rate]``.
 """
 
 import numba
@@ -202,11 +201,10 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of a floating-point datapath's EVENTS int64[E], their features float64[E, F]."""
+def events(shape, stats, params, counts):
+    """Counts of a floating-point datapath's EVENTS int64[E]."""
     outputs = shape[tiles.M] * shape[tiles.N]
     counts[0] = outputs * shape[tiles.K]
-    features[0, :2] = activation
     counts[1] = counts[0]
     counts[2] = outputs * tiles.ceil_div(shape[tiles.K], shape[tiles.GROUP_SIZE]) * params[SCALE_STAGE]
     compute = cycles(shape, stats, params)

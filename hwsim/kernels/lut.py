@@ -50,8 +50,8 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of Lut.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
+def events(shape, stats, params, counts):
+    """Counts of Lut.EVENTS in ``counts`` int64[E]."""
     m, k, group_size = shape[tiles.M], shape[tiles.K], shape[tiles.GROUP_SIZE]
     planes = stats[PLANES]
     tables = tiles.steps(k, group_size, params[MU])
@@ -59,11 +59,9 @@ def events(shape, stats, params, activation, counts, features):
     ragged = stats[COMPUTED] - whole * params[COLS]
     sharing = whole * (params[COLS] // params[READERS]) + tiles.ceil_div(ragged, params[READERS])
     counts[0] = m * sharing * tables * params[ADDITIONS]
-    features[0, :2] = activation
     counts[1] = m * sharing * tables * params[ENTRIES]
     reader = 7 if params[UNITS] else 2
     counts[reader] = m * stats[LOOK_UPS] * planes
-    features[reader, :2] = activation
     sums = planes if params[PLANE_SCALES] else 1
     counts[3] = m * stats[SUMS] * sums
     counts[4] = m * stats[COMPUTED] * tiles.ceil_div(k, group_size) * params[SCALE_STAGE] * sums

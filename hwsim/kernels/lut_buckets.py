@@ -37,11 +37,10 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of LutBuckets.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
+def events(shape, stats, params, counts):
+    """Counts of LutBuckets.EVENTS in ``counts`` int64[E]."""
     outputs = shape[tiles.M] * shape[tiles.N]
     counts[0] = outputs * shape[tiles.K]
-    features[0, :2] = activation
     counts[1] = counts[0]
     if not params[SERIAL]:
         counts[1] = outputs * tiles.steps(shape[tiles.K], shape[tiles.GROUP_SIZE], params[LANES]) * stats[ENTRIES]

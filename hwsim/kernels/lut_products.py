@@ -20,18 +20,16 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of LutProducts.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
+def events(shape, stats, params, counts):
+    """Counts of LutProducts.EVENTS in ``counts`` int64[E]."""
     m, k = shape[tiles.M], shape[tiles.K]
     outputs = m * shape[tiles.N]
     groups = tiles.ceil_div(k, shape[tiles.GROUP_SIZE])
     sets = tiles.ceil_div(shape[tiles.N], params[READERS])
     counts[0] = outputs * k
-    features[0, :2] = activation
     counts[1] = outputs * tiles.steps(k, shape[tiles.GROUP_SIZE], params[LANES])
     counts[2] = outputs * groups * params[SCALE_STAGE]
     counts[4] = m * sets * k
-    features[4, :2] = activation
     counts[5] = tiles.ceil_div(m, params[ROWS]) * sets * groups * params[ENTRIES]
     compute = cycles(shape, stats, params)
     counts[3] = compute * params[ROWS] * params[COLS]

@@ -1,7 +1,7 @@
 """Cycles and events of the plain MAC array.
 
 ``params`` is int64 ``[rows, cols, lanes, scale_stage, accumulator_rows]``, the last 0 if the array is
-output-stationary; ``stats`` is read only if it is not; ``activation`` is float64 ``[zero_fraction, toggle_rate]``.
+output-stationary; ``stats`` is read only if it is not.
 """
 
 import numpy as np
@@ -23,11 +23,10 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of Mac.EVENTS in ``counts`` int64[E], their features in ``features`` float64[E, F]."""
+def events(shape, stats, params, counts):
+    """Counts of Mac.EVENTS in ``counts`` int64[E]."""
     outputs = shape[tiles.M] * shape[tiles.N]
     counts[0] = outputs * shape[tiles.K]
-    features[0, :2] = activation
     compute = cycles(shape, stats, params)
     counts[3] = compute * params[ROWS] * params[COLS]
     counts[4] = compute

@@ -23,6 +23,6 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
+def events(shape, stats, params, counts):
     """Counts of PublishedArray.EVENTS in ``counts`` int64[E]."""
     counts[0] = cycles(shape, stats, params) * params[ROWS] * params[COLS]

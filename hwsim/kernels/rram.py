@@ -19,8 +19,8 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
-    """Counts of Rram.EVENTS in ``counts`` int64[E]; none has features."""
+def events(shape, stats, params, counts):
+    """Counts of Rram.EVENTS in ``counts`` int64[E]."""
     columns = shape[tiles.M] * shape[tiles.N]
     counts[0] = columns * shape[tiles.K]
     counts[1] = columns * stats[GROUPS]

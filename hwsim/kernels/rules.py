@@ -25,7 +25,7 @@ def cycles(shape, stats, params):
 
 
 @jit()
-def events(shape, stats, params, activation, counts, features):
+def events(shape, stats, params, counts):
     """Counts of `hwsim.scheduling.pe_events`: PE cycles, scheduler cycles, activation register loads."""
     compute = cycles(shape, stats, params)
     counts[0] = compute * params[ROWS] * params[COLS]

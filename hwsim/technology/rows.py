@@ -141,13 +141,32 @@ class _Line:
         return value
 
     def pairs(self, column: str) -> dict[str, float | str | Range]:
-        result: dict[str, float | str | Range] = {}
-        for pair in self.values[column].split():
-            key, separator, value = pair.partition("=")
-            if not separator or not key or not value:
-                raise TechnologyError(f"{self.where}: {column} {pair!r} is not key=value")
-            result[key] = _value(value)
-        return result
+        try:
+            return pairs(self.values[column])
+        except ValueError as error:
+            raise TechnologyError(f"{self.where}: {column} {error}") from None
+
+
+def pairs(text: str) -> dict[str, float | str | Range]:
+    """What ``key=value key=value`` says; ValueError naming what is no such pair."""
+    result: dict[str, float | str | Range] = {}
+    for pair in text.split():
+        key, separator, value = pair.partition("=")
+        if not separator or not key or not value:
+            raise ValueError(f"{pair!r} is not key=value")
+        result[key] = _value(value)
+    return result
+
+
+def cell(value: object) -> str:
+    """A value as tables have it, five digits of a fraction: the inverse of what reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={cell(each)}" for key, each in value.items())
+    if isinstance(value, float):
+        return f"{value:.5g}" if value != int(value) else f"{value:.0f}"
+    return str(value)
 
 
 def _value(text: str) -> float | str | Range:

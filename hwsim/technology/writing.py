@@ -9,7 +9,7 @@ from typing import TypeVar
 import yaml
 
 from hwsim.files import write_atomically
-from hwsim.technology.rows import CONDITIONS, AreaRow, EnergyRow, Row, read_area, read_energy
+from hwsim.technology.rows import CONDITIONS, AreaRow, EnergyRow, Row, cell, read_area, read_energy
 
 R = TypeVar("R", bound=Row)
 _ENERGY = ("node", "voltage_v", "component", "action", "parameters", "e0_pj", "coefficients", "source", "status",
@@ -48,24 +48,12 @@ def merge(old: Sequence[R], new: Sequence[R], replace: bool) -> list[R]:
 
 
 def _key(row: Row) -> tuple:
-    return row.component, getattr(row, "action", ""), tuple(sorted((k, _cell(v)) for k, v in row.parameters.items()))
+    return row.component, getattr(row, "action", ""), tuple(sorted((k, cell(v)) for k, v in row.parameters.items()))
 
 
 def _text(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(getattr(row, column)) for column in columns] for row in rows)
+    writer.writerows([cell(getattr(row, column)) for column in columns] for row in rows)
     return text.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={_cell(each)}" for key, each in value.items())
-    return f"{value:.5g}" if isinstance(value, float) and value != int(value) else _whole(value)
-
-
-def _whole(value: object) -> str:
-    return f"{value:.0f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,34 @@
+"""What changes where integer PEs add up the sums of steps."""
+
+import numpy as np
+
+from hwsim.datapath import Operand
+from hwsim.integer import IntegerDatapath
+from hwsim.switching.bits import row_toggles, toggles
+from hwsim.switching.steps import Steps
+
+
+def accumulated(datapath: IntegerDatapath, sums: np.ndarray, last: np.ndarray, at: Steps, w: Operand) -> dict[str, int]:
+    """Toggles of what becomes of steps' sums int64[T, M], complete where bool[T] ``last``.
+
+    Of these as the first accumulator's adder sees them, of that adder, and where group sums meet their scales.
+    """
+    complete = np.where(last[:, None], sums, 0)
+    span = at.tile * w.groups + at.group if datapath.scale_stage else at.tile
+    registers = running(complete, span)
+    adder = registers - complete + sums
+    bits = datapath.group_accumulator_bits if datapath.scale_stage else datapath.accumulator_bits
+    found = {"addend_toggles": toggles(sums, bits), "accumulator_toggles": toggles(adder, bits)}
+    if datapath.scale_bits:
+        scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups)).astype(np.int64)
+        scales = scale[at.tile, at.group][:, None]
+        found["scale_toggles"] = row_toggles(registers, scales, datapath.group_accumulator_bits, datapath.scale_bits)
+    return found
+
+
+def running(values: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Sums of int64[T, ...] so far within runs of equal ``span`` int[T]."""
+    total = np.cumsum(values, axis=0)
+    start = np.flatnonzero(np.append(True, span[1:] != span[:-1]))
+    earlier = np.concatenate([np.zeros_like(total[:1]), total])[start]
+    return total - np.repeat(earlier, np.diff(np.append(start, len(span))), axis=0)

@@ -1,0 +1,21 @@
+"""What changes in the columns of weight-stationary arrays."""
+
+import numpy as np
+
+from hwsim.datapath import Operand
+from hwsim.integer import IntegerDatapath
+from hwsim.switching.bits import toggles
+
+
+def column(datapath: IntegerDatapath, sums: np.ndarray, where: np.ndarray, w: Operand) -> dict[str, int]:
+    """Toggles of a column that adds the steps' sums int64[T, rows] of its PEs; ``where`` as of `stationary`."""
+    partial = sums.sum(axis=1)
+    scaled = partial
+    if datapath.scale_bits:
+        scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups))
+        scaled = partial * scale[where[:, 0], where[:, 1]]
+    bits = datapath.step_bits + (sums.shape[1] - 1).bit_length()
+    return {
+        "partial_toggles": toggles(sums, datapath.step_bits) + toggles(partial, bits),
+        "total_toggles": toggles(scaled, datapath.accumulator_bits),
+    }

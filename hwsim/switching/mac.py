@@ -1,0 +1,32 @@
+"""Toggles of the plain MAC array."""
+
+import numpy as np
+
+from hwsim.datapath import Array, Operand
+from hwsim.integer import IntegerDatapath
+from hwsim.switching.accumulation import accumulated
+from hwsim.switching.bits import product_toggles, row_toggles, toggles
+from hwsim.switching.columns import column
+from hwsim.switching.steps import Steps, stationary
+
+
+def count(datapath: IntegerDatapath, x: np.ndarray, w: Operand, array: Array) -> dict[str, int]:
+    """Toggles by feature of `Mac.EVENTS`."""
+    if array.weight_stationary:
+        values, weights, where = stationary(datapath, x, w, array)
+        sums = (values * weights).sum(axis=2)
+        return _multiplied(datapath, values, weights) | column(datapath, sums, where, w)
+    at = Steps.of(datapath, x, w)
+    weights = at.w[:, None]
+    sums = (at.x * weights).sum(axis=2)
+    last = np.ones(len(sums), bool)
+    return _multiplied(datapath, at.x, weights) | accumulated(datapath, sums, last, at, w)
+
+
+def _multiplied(datapath: IntegerDatapath, x: np.ndarray, w: np.ndarray) -> dict[str, int]:
+    """Of the multipliers' operands int64[T, PEs, lanes], weights perhaps the same for all PEs."""
+    return {
+        "weight_toggles": toggles(w, datapath.weight_bits) * (x.shape[1] // w.shape[1]),
+        "product_toggles": product_toggles(x, w, datapath.activation_bits, datapath.weight_bits),
+        "row_toggles": row_toggles(np.broadcast_to(w, x.shape), x, *reversed(datapath.operand_bits)),
+    }

@@ -1,0 +1,205 @@
+"""Energy rows from samples: an action costs a constant and so much for every bit that changes.
+
+Constant and coefficients are not negative, and fitted by least squares of errors relative to the energy of the whole
+array during a stimulus. How well they predict is told on stimuli of networks that the fit has not seen.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hwsim.technology.fitting import FEWEST, FITTED, ranges
+from hwsim.technology.least_squares import Normal
+from hwsim.technology.rows import EnergyRow
+from hwsim.technology.samples import Sample, by_point, totals
+
+FEATURE_TERMS = ("tree_depth", "weight_bits", "activation_bits", "lanes", "multiplier_bits")
+"""Parameters that a changing bit's energy may depend on, between measured points."""
+RANDOM = "random"
+"""The network of stimuli that are of none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What all rows of a table have in common."""
+
+    node: str
+    voltage_v: float
+
+
+def rows(samples: Sequence[Sample], origin: Origin) -> list[EnergyRow]:
+    """A row of every action and configuration that was measured."""
+    whole = totals(samples)
+    return [_row(point, whole, origin) for point in by_point(samples).values()]
+
+
+def _row(point: Sequence[Sample], whole: Mapping[tuple[str, str], float], origin: Origin) -> EnergyRow:
+    names = feature_names(point)
+    solved = sum(_normals(point, whole).values(), start=_none(len(names) + 1)).solve()
+    errors = [error for _, error in _held_out_of(point, whole)]
+    first = point[0]
+    networks = sorted({sample.network for sample in point if sample.network != RANDOM})
+    text = f"hwsim characterize: RTL {first.rtl}, {len(point)} sets of tiles of {', '.join(networks) or 'no network'}"
+    if errors:
+        text += f"; networks left out one by one are met to {np.mean(errors) * 100:.1f} % on average"
+    return EnergyRow(
+        node=origin.node, voltage_v=origin.voltage_v, component=first.component, action=first.action,
+        parameters=first.parameters, e0_pj=float(solved[0]),
+        coefficients={name: float(value) for name, value in zip(names, solved[1:], strict=True) if value > 0},
+        source=text, status="measured", error_pct=round(float(np.mean(errors)) * 100, 1) if errors else None,
+        zero_delay_fraction=_zero_delay_fraction(point),
+    )  # fmt: skip
+
+
+def feature_names(point: Sequence[Sample]) -> list[str]:
+    """Features of an action."""
+    return list(dict.fromkeys(name for sample in point for name in sample.features))
+
+
+def _zero_delay_fraction(point: Sequence[Sample]) -> float | None:
+    total = math.fsum(sample.pj for sample in point)
+    return math.fsum(sample.zero_delay_pj for sample in point) / total if total else None
+
+
+def _none(unknowns: int) -> Normal:
+    return Normal(np.zeros((unknowns, unknowns)), np.zeros(unknowns))
+
+
+def _matrix(point: Sequence[Sample], names: Sequence[str]) -> np.ndarray:
+    """float64[samples, 1 + features]: what constant and coefficients are multiplied with."""
+    return np.array([[sample.count, *(sample.features.get(name, 0.0) for name in names)] for sample in point], float)
+
+
+def _normals(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -> dict[str, Normal]:
+    """Equations of each network's samples."""
+    names, found = feature_names(point), dict[str, Normal]()
+    for network in dict.fromkeys(sample.network for sample in point):
+        chosen = [sample for sample in point if sample.network == network]
+        weight = 1 / np.array([whole[sample.design, sample.stimulus] for sample in chosen])
+        right = np.array([sample.pj for sample in chosen]) * weight
+        found[network] = Normal.of(_matrix(chosen, names) * weight[:, None], right)
+    return found
+
+
+def predicted(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -> list[tuple[Sample, float]]:
+    """Samples of networks with the pJ that a fit without their network predicts; none if there is one network."""
+    normals, names = _normals(point, whole), feature_names(point)
+    total = sum(normals.values(), start=_none(len(names) + 1))
+    found: list[tuple[Sample, float]] = []
+    for network, normal in normals.items():
+        chosen = [sample for sample in point if sample.network == network]
+        if network != RANDOM and len(normals) > 1:
+            values = _matrix(chosen, names) @ (total - normal).solve()
+            found += zip(chosen, values.tolist(), strict=True)
+    return found
+
+
+def _held_out_of(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -> list[tuple[Sample, float]]:
+    """Samples of networks with the relative error of `predicted`."""
+    return [(sample, abs(pj / sample.pj - 1)) for sample, pj in predicted(point, whole) if sample.pj]
+
+
+def held_out(samples: Sequence[Sample]) -> pd.DataFrame:
+    """Energy of whole arrays, predicted without the stimulus's network, against what gates said.
+
+    One row per design and stimulus of a network: design, datapath, dataflow, stimulus, pj, predicted_pj, error_pct.
+    Arrays of which an action cannot be predicted are left out.
+    """
+    whole = totals(samples)
+    guesses: dict[tuple[str, str], float] = {}
+    missing: set[tuple[str, str]] = set()
+    for point in by_point(samples).values():
+        known = {(sample.design, sample.stimulus): pj for sample, pj in predicted(point, whole)}
+        for sample in point:
+            key = sample.design, sample.stimulus
+            if key in known:
+                guesses[key] = guesses.get(key, 0.0) + known[key]
+            else:
+                missing.add(key)
+    about = {(sample.design, sample.stimulus): (sample.datapath, sample.dataflow) for sample in samples}
+    listed = [(*key, *about[key], whole[key], pj) for key, pj in guesses.items() if key not in missing]
+    frame = pd.DataFrame(listed, columns=["design", "stimulus", "datapath", "dataflow", "pj", "predicted_pj"])
+    frame["error_pct"] = (frame["predicted_pj"] / frame["pj"] - 1) * 100
+    return frame
+
+
+def between(samples: Sequence[Sample], terms: Mapping[str, Sequence[str]], origin: Origin) -> list[EnergyRow]:
+    """For each action and choice of named options a row that holds between the measured points.
+
+    Constants are sums of ``terms`` of the component, products of parameters; what a bit costs, of `FEATURE_TERMS`.
+    """
+    whole = totals(samples)
+    groups: dict[tuple, list[list[Sample]]] = {}
+    for point in by_point(samples).values():
+        first = point[0]
+        if first.component in terms and first.parameters:
+            options = tuple((name, value) for name, value in first.parameters.items() if isinstance(value, str))
+            groups.setdefault((first.component, first.action, options), []).append(point)
+    return [
+        _between(points, terms[component], whole, origin)
+        for (component, *_), points in groups.items()
+        if len(points) >= FEWEST
+    ]
+
+
+def _between(
+    points: Sequence[Sequence[Sample]], terms: Sequence[str], whole: Mapping[tuple[str, str], float], origin: Origin
+) -> EnergyRow:
+    names = ["", *_varying(points, terms)]  # "" stands for the constant
+    for feature in feature_names([sample for point in points for sample in point]):
+        names += [feature, *(f"{feature}*{term}" for term in _varying(points, FEATURE_TERMS))]
+    matrices = [_products(point, names) for point in points]
+    weights = [1 / np.array([whole[sample.design, sample.stimulus] for sample in point]) for point in points]
+    values = [np.array([sample.pj for sample in point]) for point in points]
+    normals = [Normal.of(m * w[:, None], v * w) for m, w, v in zip(matrices, weights, values, strict=True)]
+    total = sum(normals, start=_none(len(names)))
+    solved = total.solve()
+    errors = [
+        abs(float((matrix @ (total - normal).solve()).sum() / value.sum() - 1))
+        for matrix, normal, value in zip(matrices, normals, values, strict=True)
+        if value.sum()
+    ]
+    first = points[0][0]
+    error_pct = max(errors, default=0.0) * 100
+    return EnergyRow(
+        node=origin.node, voltage_v=origin.voltage_v, component=first.component, action=first.action,
+        parameters=ranges([point[0].parameters for point in points]), e0_pj=float(solved[0]),
+        coefficients={name: float(value) for name, value in zip(names[1:], solved[1:], strict=True) if value > 0},
+        source=f"{FITTED} {len(points)} measured points of this table; points left out one by one are met to "
+        f"{np.mean(errors or [0.0]) * 100:.1f} % on average, {error_pct:.1f} % at worst",
+        status="scaled", error_pct=round(error_pct, 1),
+        zero_delay_fraction=_zero_delay_fraction([sample for point in points for sample in point]),
+    )  # fmt: skip
+
+
+def _products(point: Sequence[Sample], names: Sequence[str]) -> np.ndarray:
+    """float64[samples, names]: each term times actions, or times the feature that it names."""
+    parameters = point[0].parameters
+    columns = []
+    for name in names:
+        parts = name.split("*") if name else []
+        known = [part for part in parts if part in parameters]
+        feature = next((part for part in parts if part not in parameters), None)
+        factor = math.prod(float(parameters[part]) for part in known)
+        columns.append(
+            [factor * (sample.count if feature is None else sample.features.get(feature, 0.0)) for sample in point]
+        )
+    return np.array(columns, float).T
+
+
+def _varying(points: Sequence[Sequence[Sample]], terms: Sequence[str]) -> list[str]:
+    """Terms of the parameters that are not the same for all points."""
+    found = []
+    for term in terms:
+        names = term.split("*")
+        values = {
+            math.prod(float(point[0].parameters[name]) for name in names)
+            for point in points
+            if all(name in point[0].parameters for name in names)
+        }
+        if len(values) > 1:
+            found.append(term)
+    return found

@@ -1,0 +1,107 @@
+"""What was measured on gates, stimulus by stimulus: from these samples energy rows are fitted."""
+
+import csv
+import dataclasses
+import gzip
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from hwsim.errors import TechnologyError
+from hwsim.files import write_atomically
+from hwsim.technology.rows import Parameters, cell, pairs
+
+SAMPLES = "samples.csv.gz"
+"""The file of a technology's folder that holds them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Energy of all ``count`` actions of one kind during one stimulus.
+
+    Attributes:
+        design: the design point, as the grid calls it.
+        datapath, dataflow: of its array.
+        rtl: hash of its Verilog.
+        stimulus: ``network/layer`` of tiles of a network, ``random/name`` of others.
+        component, action, parameters: as of the row that it belongs to.
+        count: actions.
+        pj, zero_delay_pj: their energy with glitches, and without any gate delays.
+        features: bits that changed, by feature of the action (`hwsim.datapath.Datapath.toggles`).
+    """
+
+    design: str
+    datapath: str
+    dataflow: str
+    rtl: str
+    stimulus: str
+    component: str
+    action: str
+    parameters: Parameters
+    count: int
+    pj: float
+    zero_delay_pj: float
+    features: Mapping[str, float]
+
+    @property
+    def network(self) -> str:
+        """The network that the stimulus is of; ``random`` if of none."""
+        return self.stimulus.partition("/")[0]
+
+    @property
+    def point(self) -> tuple:
+        """Which row it belongs to."""
+        return self.component, self.action, tuple(self.parameters.items())
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Sample))
+
+
+def read(folder: Path) -> list[Sample]:
+    """The samples of a folder; none if there is no such file. TechnologyError naming a line that is wrong."""
+    path = folder / SAMPLES
+    if not path.exists():
+        return []
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        lines = csv.DictReader(file)
+        if tuple(lines.fieldnames or ()) != _COLUMNS:
+            raise TechnologyError(f"{path}: columns are {lines.fieldnames}, expected {list(_COLUMNS)}")
+        return [_sample(line, f"{path} line {number}") for number, line in enumerate(lines, 2)]
+
+
+def _sample(line: dict[str, str], where: str) -> Sample:
+    try:
+        return Sample(
+            **{name: line[name] for name in ("design", "datapath", "dataflow", "rtl", "stimulus", "component", "action")},
+            parameters=pairs(line["parameters"]), count=int(line["count"]), pj=float(line["pj"]),
+            zero_delay_pj=float(line["zero_delay_pj"]),
+            features={name: float(value) for name, value in pairs(line["features"]).items()},
+        )  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise TechnologyError(f"{where}: {error}") from None
+
+
+def write(folder: Path, samples: Iterable[Sample]) -> None:
+    """Writes all samples; equal ones make equal files."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows([cell(getattr(sample, column)) for column in _COLUMNS] for sample in samples)
+    write_atomically(folder / SAMPLES, gzip.compress(text.getvalue().encode(), mtime=0))
+
+
+def by_point(samples: Sequence[Sample]) -> dict[tuple, list[Sample]]:
+    """Samples by the row that they belong to, in order."""
+    found: dict[tuple, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(sample.point, []).append(sample)
+    return found
+
+
+def totals(samples: Iterable[Sample]) -> dict[tuple[str, str], float]:
+    """pJ of all actions together, by design and stimulus."""
+    found: dict[tuple[str, str], float] = {}
+    for sample in samples:
+        key = sample.design, sample.stimulus
+        found[key] = found.get(key, 0.0) + sample.pj
+    return found
