@@ -13,6 +13,7 @@ from hwsim.kernels import array_cost, cost, tiles
 from hwsim.measurement import Measured, Place, Weights, check_support, measure
 from hwsim.repetition import Repetition
 from hwsim.result import Part
+from hwsim.switching.measurement import switching
 from hwsim.workload import HostLayer, MatmulLayer, OneBit, Workload
 
 Beat = tuple[int, int]
@@ -175,8 +176,9 @@ def _distinct(workload: Workload, design: Design) -> tuple[list[tuple[MatmulLaye
 def _cost_fields(layer: MatmulLayer) -> tuple:
     """Everything that costs of a layer depend on, its array aside."""
     return (
-        layer.m, layer.n, layer.k, layer.input_elements, layer.activation_bits, layer.output_bits, layer.activation,
-        layer.sum_shift, layer.one_bit, layer.repeat, layer.together, *(w.hash for w in layer.weights),
+        layer.m, layer.n, layer.k, layer.input_elements, layer.activation_bits, layer.output_bits,
+        layer.sample.hash, layer.sum_shift, layer.one_bit, layer.repeat, layer.together,
+        *(w.hash for w in layer.weights),
     )  # fmt: skip
 
 
@@ -213,9 +215,9 @@ def _array_costs(engine: Engine, layers: list[MatmulLayer]) -> tuple[ArrayCosts,
             weights.append((stop, stop + len(known.values), known.group_size))
             stop += len(known.values)
         firsts.append(measure(layer.weights[0], engine.datapath, engine.array))
-    activations = np.array([layer.activation for layer in layers], np.float64)
+    switched = switching(layers, engine.datapath, engine.array)
     table_of_weights = np.array(weights, np.int64).reshape(-1, array_cost.WEIGHT_COLUMNS)
-    return engine.costs(table, activations, table_of_weights, np.concatenate(stats)), firsts
+    return engine.costs(table, table_of_weights, switched, np.concatenate(stats)), firsts
 
 
 def _row(unit: Unit, beat_of: Callable[[Datapath, Array], int]) -> list[int]:

@@ -68,9 +68,7 @@ class Engine:
             energy_error = error
         return cls(datapath, array, parts, area_error, energy_error, present, e0, coefficients, tuple(rows))
 
-    def costs(
-        self, layers: np.ndarray, activations: np.ndarray, weights: np.ndarray, stats: np.ndarray
-    ) -> "ArrayCosts":
+    def costs(self, layers: np.ndarray, weights: np.ndarray, switching: np.ndarray, stats: np.ndarray) -> "ArrayCosts":
         """Cycles, events and energy of ``layers``; tables as in `hwsim.kernels.array_cost`."""
         shape = (len(layers), 2, len(self.e0_pj))
         found = ArrayCosts(
@@ -79,7 +77,7 @@ class Engine:
         )  # fmt: skip
         kernel = array_cost.compiled(self.datapath.cycles, self.datapath.events)
         kernel(
-            layers, activations, weights, stats, self.datapath.params(self.array), self.e0_pj, self.coefficients,
+            layers, weights, switching, stats, self.datapath.params(self.array), self.e0_pj, self.coefficients,
             found.cycles, found.counts, found.features, found.each_pj, found.pj,
         )  # fmt: skip
         return found

@@ -22,15 +22,21 @@ ACCUMULATION = ("addend_toggles", "accumulator_toggles", "scale_toggles")
 """Features of accumulating (`hwsim.switching.accumulation`)."""
 
 SHARED_EVENTS = (
-    Event(component="operand_register", action="clock"),
-    Event(component="requantizer", action="requantize"),
-    Event(component="weight_register", action="load"),
+    Event(
+        component="operand_register", action="clock",
+        features=("activation_register_toggles", "weight_register_toggles"),
+    ),
+    Event(
+        component="requantizer", action="requantize",
+        features=("magnitude_toggles", "multiplier_toggles", "multiplied_toggles"),
+    ),
+    Event(component="weight_register", action="load", features=("load_toggles",)),
     Event(component="column", action="add", features=("partial_toggles", "total_toggles")),
     Event(component="column", action="scale"),
     Event(component="column", action="clock"),
     Event(component="accumulator_buffer", action="read"),
     Event(component="accumulator_buffer", action="write"),
-)
+)  # fmt: skip
 """What every integer array does beside its PEs; the last of a datapath's events."""
 
 MAX_EXACT_FLOAT32 = 1 << 24

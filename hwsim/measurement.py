@@ -90,7 +90,7 @@ def measure_on(w: Weights, places: Sequence[Place]) -> list[Measured]:
 
 
 def _measure_new(w: Weights, places: Sequence[Place]) -> dict[Place, Measured]:
-    keys = {place: _key(w, *place) for place in places}
+    keys = {place: cache_key(w, *place) for place in places}
     cache = BlobCache("weights", code_hash())
     known = cache.read(keys.values())
     found = {place: Measured.from_bytes(known[key]) for place, key in keys.items() if key in known}
@@ -134,7 +134,7 @@ def check_support(layer: MatmulLayer, design: Design) -> None:
         raise FormatError(f"layer {layer.name!r}: {problem}")
 
 
-def _key(w: Weights, datapath: Datapath, array: Array) -> str:
+def cache_key(w: Weights, datapath: Datapath, array: Array) -> str:
     """Of the cache on disk; a datapath that does not ship with the package is known by its source as well."""
     plain = {
         "weights": w.hash,

@@ -23,7 +23,7 @@ from hwsim.files import write_atomically
 from hwsim.packing import pack, unpack
 from hwsim.qtensor import QTensor
 
-VERSION = 2
+VERSION = 3
 Tensors = dict[str, np.ndarray]
 
 

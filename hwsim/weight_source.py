@@ -41,6 +41,10 @@ class WeightSource(ABC):
     def tensor(self) -> QTensor:
         """The weights, lowered; made anew at every call."""
 
+    def sample(self) -> QTensor:
+        """Some rows like those of `tensor`, at least as many as there are up to 64."""
+        return kept_tensor(self)
+
 
 KEPT_WEIGHTS = 1 << 24
 """So many weights made last are kept, in whole tensors: a small model is made once for all designs."""
@@ -104,6 +108,10 @@ class Drawn(WeightSource):
     def assumption(self) -> str:
         """The distribution in words."""
         return f"{DISTRIBUTIONS[self.distribution]} (seed {self.seed})"
+
+    def sample(self) -> QTensor:
+        """See `WeightSource.sample`."""
+        return _quantized(dataclasses.replace(self, n=min(self.n, 64)))
 
     def tensor(self) -> QTensor:
         """See `WeightSource.tensor`."""

@@ -5,11 +5,14 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from hwsim import layer_sample
 from hwsim.errors import NetworkError
+from hwsim.inference import trace
+from hwsim.layer_sample import LayerSample
 from hwsim.lowering import lower
 from hwsim.network import Network, Node
 from hwsim.operators import DynamicMatmul, Embedding, HostOperator, Matmul, Split, StaticMatmul
@@ -17,10 +20,8 @@ from hwsim.operators.attention import operand
 from hwsim.qtensor import QTensor, signed_bits
 from hwsim.weight_source import Distribution, Drawn, WeightSource
 
-ASSUMED_ACTIVATION = (0.5, 0.25)
-"""Zero fraction and toggle rate of activations that nobody calibrated: half zero, as after a ReLU."""
-UNCALIBRATED = "half of the activations zero"
-"""`ASSUMED_ACTIVATION` in words."""
+UNCALIBRATED = "half of the activations zero, the others normal"
+"""`hwsim.layer_sample.assumed` in words."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class MatmulLayer:
         weights: one lowered QTensor [n, k] per matmul, or what makes it when it is needed.
         input_elements: distinct activations that these matmuls read (a convolution unfolds them).
         activation_bits, output_bits: bits per element of inputs and results.
-        activation: zero fraction and toggle rate of the inputs.
+        sample: of the inputs.
         sum_shift: bits that sums beyond 32 bits lose before they are requantized (`hwsim.requantization`).
         assumed: what is assumed because no tensor or calibration was given; empty otherwise.
         repeat: how often the layer runs, each time with other activations and weights like these.
@@ -59,7 +60,7 @@ class MatmulLayer:
     input_elements: int
     activation_bits: int
     output_bits: int
-    activation: tuple[float, float]
+    sample: LayerSample
     sum_shift: int = 0
     assumed: str = ""
     repeat: int = 1
@@ -126,7 +127,7 @@ class Workload:
         digest = hashlib.sha256(self.name.encode())
         for layer in self.layers:
             plain = [
-                [w.hash for w in value] if field.name == "weights" else value
+                _plain(field.name, value)
                 for field in dataclasses.fields(layer)
                 for value in [getattr(layer, field.name)]
             ]
@@ -137,8 +138,9 @@ class Workload:
     def from_network(cls, network: Network, batch: int = 1) -> Self:
         """The layers of a network for ``batch`` inputs at once."""
         check_batch(batch)
+        samples = layer_samples(network)
         layers = [
-            _matmul(network, node, batch) if isinstance(node.operator, Matmul) else _host(network, node, batch)
+            _matmul(network, node, batch, samples) if isinstance(node.operator, Matmul) else _host(network, node, batch)
             for node in network.nodes
             if isinstance(node.operator, Matmul) or (isinstance(node.operator, HostOperator) and node.operator.PASSES)
         ]
@@ -183,11 +185,18 @@ class Workload:
         return cls(name=name, layers=tuple(layers))
 
 
+def _plain(name: str, value: Any) -> Any:
+    """What of a layer's field costs depend on."""
+    if name == "weights":
+        return [w.hash for w in value]
+    return value.hash if name == "sample" else value
+
+
 def _assumed_layer(name: str, m: int, w: QTensor | WeightSource, assumed: str) -> MatmulLayer:
     """A matmul of 8-bit activations that nobody calibrated."""
     return MatmulLayer(
         name=name, m=m, n=w.n, k=w.k, weights=(w,), input_elements=m * w.k, activation_bits=8, output_bits=8,
-        activation=ASSUMED_ACTIVATION, assumed=assumed,
+        sample=layer_sample.assumed(w.n, w.k, 8), assumed=assumed,
     )  # fmt: skip
 
 
@@ -202,7 +211,7 @@ def _bits(network: Network, name: str) -> int:
     return -(-signed_bits(*network.ranges[name]) // 8) * 8
 
 
-def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
+def _matmul(network: Network, node: Node, batch: int, samples: Mapping[str, LayerSample]) -> MatmulLayer:
     operator = node.operator
     repeat = 1
     if isinstance(operator, DynamicMatmul):
@@ -212,17 +221,32 @@ def _matmul(network: Network, node: Node, batch: int) -> MatmulLayer:
         m = batch * operator.vectors(network.shapes[node.name])
         weights, assumed = tuple(operator.split_weight()), ""
     assert isinstance(operator, Matmul)
-    known = operator.activation
-    uncalibrated = "" if known else f"no calibration: {UNCALIBRATED}"
+    bits, one_bit = network.activation_bits(node), _one_bit(network, node)
+    uncalibrated = "" if node.name in samples else f"no calibration: {UNCALIBRATED}"
+    sample = samples.get(node.name) or layer_sample.assumed(weights[0].n, weights[0].k, bits, one_bit is not None)
     return MatmulLayer(
         name=node.name, m=m, n=weights[0].n, k=weights[0].k, weights=weights,
         input_elements=batch * math.prod(network.shapes[node.inputs[0]]) // repeat,
-        activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
-        activation=(known["zero_fraction"], known["toggle_rate"]) if known else ASSUMED_ACTIVATION,
+        activation_bits=bits, output_bits=_bits(network, node.name),
+        sample=sample,
         assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
         dynamic=isinstance(operator, DynamicMatmul), together=repeat, sum_shift=operator.quantizer.sum_shift,
-        one_bit=_one_bit(network, node),
+        one_bit=one_bit,
     )  # fmt: skip
+
+
+def layer_samples(network: Network) -> dict[str, LayerSample]:
+    """The first matmul's operands of every layer, on the inputs that the network has kept; none if it has none."""
+    if network.input.sample is None:
+        return {}
+    values: dict[str, np.ndarray] = {}
+    found: dict[str, LayerSample] = {}
+    for node, value in trace(network, None, network.input.sample * network.input.scale):
+        values[node.name] = value
+        if isinstance(node.operator, Matmul):
+            x, w = node.operator.operands(*(values[name] for name in node.inputs))[0]
+            found[node.name] = LayerSample.of(x, node.operator.quantizer.channels(slice(0, w.n)))
+    return found
 
 
 def _one_bit(network: Network, node: Node) -> OneBit | None:

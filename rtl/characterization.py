@@ -24,6 +24,7 @@ from hwsim.power.program import compile_netlist
 from hwsim.power.synthesis import Recipe
 from hwsim.power.timing import Timing
 from hwsim.progress import track
+from hwsim.switching import features
 from hwsim.technology.samples import Sample
 from rtl import verilog
 from rtl.array import RESULTS
@@ -69,8 +70,9 @@ def characterize(
 ) -> Characterization:
     """Measures ``array`` of ``datapath`` on ``tiles``, the matmuls of each stimulus (see `Sample.stimulus`).
 
-    Samples are of the design ``name``. ``wire_load`` names a model of the library; None leaves wires without capacitance. PowerError where the netlist's
-    results are not the simulator's, and as synthesis, netlist and activity raise it.
+    Samples are of the design ``name``. ``wire_load`` names a model of the library; None leaves wires without
+    capacitance. PowerError where the netlist's results are not the simulator's, and as synthesis, netlist and activity
+    raise it.
     """
     text = verilog.emit(generate(datapath, array), TOP)
     path = synthesis.synthesize(text, TOP, recipe, show_progress=show_progress)
@@ -96,23 +98,13 @@ class _Measurement:
     def run(self, name: str, text: str, tiles: Mapping[str, Sequence[Matmul]], show_progress: bool) -> Characterization:
         """All samples and parts."""
         rtl_hash = hashlib.sha256(text.encode()).hexdigest()[:16]
-        samples: list[Sample] = []
-        for stimulus, matmuls in track(list(tiles.items()), name, show_progress):
-            for share, events in self._sampled(stimulus, matmuls):
-                part = self.components.get(share.component)
-                if part is not None:
-                    samples.append(
-                        Sample(
-                            design=name,
-                            datapath=self.datapath.name(),
-                            dataflow=self.array.dataflow,
-                            rtl=rtl_hash,
-                            stimulus=stimulus,
-                            component=share.component,
-                            action=share.action,
-                            **events,
-                        )  # fmt: skip
-                    )
+        about = {"design": name, "datapath": self.datapath.name(), "dataflow": self.array.dataflow, "rtl": rtl_hash}
+        samples = [
+            Sample(**about, stimulus=stimulus, component=share.component, action=share.action, **measured)
+            for stimulus, matmuls in track(list(tiles.items()), name, show_progress)
+            for share, measured in self._sampled(stimulus, matmuls)
+            if share.component in self.components
+        ]
         return Characterization(
             samples=tuple(samples), parts=self._parts(), rtl_hash=rtl_hash, gates=int(self.netlist.gate_net.size)
         )
@@ -123,10 +115,10 @@ class _Measurement:
         zero = self._energies(activity.count(self.netlist, fed))
         timed = self._energies(delays.count(self.netlist, fed, self.delays))
         counts, toggles = self._events(matmuls), self._toggles(matmuls)
-        features = {f"{event.component} {event.action}": event.features for event in self.datapath.EVENTS}
+        named = {f"{event.component} {event.action}": event.features for event in self.datapath.EVENTS}
         for share in self.shares:
             key = share.per or f"{share.component} {share.action}"
-            part, changes = self.components.get(share.component), features.get(key, ())
+            part, changes = self.components.get(share.component), named.get(key, ())
             yield (
                 share,
                 {
@@ -150,7 +142,7 @@ class _Measurement:
         """Bits that change, by feature."""
         found: dict[str, int] = {}
         for each in matmuls:
-            for feature, changes in self.datapath.toggles(each.x, each.w, self.array).items():
+            for feature, changes in features.totals(self.datapath, self.array, each.x, each.w, each.quantizer).items():
                 found[feature] = found.get(feature, 0) + changes
         return found
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from hwsim.mapping import map_matmul
+from hwsim.switching.measurement import switching
 from hwsim.technology import load
 
 
@@ -117,16 +118,15 @@ def on_array(layer, tensors, design, tech, m_outer):
     datapath, array = design.datapath, design.array
     parameters = {part.name: part.parameters for part in datapath.components(array)}
     params, cycles, pj = datapath.params(array), 0, 0.0
-    width = max([1, *(len(event.features) for event in datapath.EVENTS)])
     found = np.zeros(len(datapath.EVENTS), np.int64)
-    features = np.zeros((len(found), width))
+    features = switching([layer], datapath, array)[0]
     for w in tensors:
         shape = np.array([layer.m, layer.n, layer.k, w.group_size, m_outer])
         stats = datapath.stats(w, array).values
-        counts, here = np.zeros_like(found), np.zeros_like(features)
-        datapath.events(shape, stats, params, np.array(layer.activation), counts, here)
+        counts = np.zeros_like(found)
+        datapath.events(shape, stats, params, counts)
         cycles += int(datapath.cycles(shape, stats, params))
-        for event, number, values in zip(datapath.EVENTS, counts, here, strict=True):
+        for event, number, values in zip(datapath.EVENTS, counts, features, strict=True):
             if number:
                 figure = tech.energy(event.component, event.action, parameters[event.component], event.features)
                 pj += int(number) * figure.per_action_pj(dict(zip(event.features, values, strict=False)))

@@ -283,9 +283,9 @@ def test_events_count_what_is_built_and_read():
     w = lower(quantize(np.random.default_rng(5).standard_normal((20, 50)).astype(np.float32), "int4"))
     array, m = Array(rows=4, cols=8), 6
     datapath = Lut(lanes=8, mu=4, readers=4, build="two_level")
-    counts, features = np.zeros(len(Lut.EVENTS), np.int64), np.zeros((len(Lut.EVENTS), 2))
+    counts = np.zeros(len(Lut.EVENTS), np.int64)
     shape = np.array([m, w.n, w.k, w.group_size, 0])
-    datapath.events(shape, datapath.stats(w, array).values, datapath.params(array), np.zeros(2), counts, features)
+    datapath.events(shape, datapath.stats(w, array).values, datapath.params(array), counts)
     named = {(event.component, event.action): int(count) for event, count in zip(Lut.EVENTS, counts, strict=True)}
     tables, sets = 13, 5  # ceil(50 / 4); 20 columns of 4 readers
     assert named["lut.table", "add"] == m * sets * tables * 14

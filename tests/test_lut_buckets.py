@@ -177,15 +177,14 @@ def test_buckets_are_scaled_while_the_next_group_is_added_up():
 def test_events_count_what_is_added_and_scaled(adders, accumulated):
     w, array, m = weights("int4", n=20, group_size=8), Array(rows=4, cols=8), 6
     datapath = LutBuckets(lanes=4, adders=adders)
-    counts, features = np.zeros(len(LutBuckets.EVENTS), np.int64), np.zeros((len(LutBuckets.EVENTS), 2))
+    counts = np.zeros(len(LutBuckets.EVENTS), np.int64)
     shape = np.array([m, w.n, w.k, w.group_size, 0])
-    datapath.events(shape, datapath.stats(w, array).values, datapath.params(array), np.ones(2), counts, features)
+    datapath.events(shape, datapath.stats(w, array).values, datapath.params(array), counts)
     named = {event.action: int(count) for event, count in zip(LutBuckets.EVENTS[:4], counts, strict=False)}
     cycles = cycles_of(datapath, array, w, m)
     assert named == {
         "select": m * 20 * 40, "accumulate": m * 20 * accumulated, "scale": m * 20 * 5 * 16, "clock": cycles * 32
     }  # fmt: skip
-    assert features[0].tolist() == [1, 1]
 
 
 def test_a_network_runs_and_is_verified():

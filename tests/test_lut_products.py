@@ -108,8 +108,8 @@ def test_a_step_is_a_cycle_and_events_count_what_is_read_and_loaded():
     stats, params = datapath.stats(w, array).values, datapath.params(array)
     cycles = int(datapath.cycles(shape, stats, params))
     assert cycles == 6 * 10 + 2 + 1 + 3 + 2  # 6 tiles of 10 steps, the last of 2 rows
-    counts, features = np.zeros(len(LutProducts.EVENTS), np.int64), np.zeros((len(LutProducts.EVENTS), 2))
-    datapath.events(shape, stats, params, np.zeros(2), counts, features)
+    counts = np.zeros(len(LutProducts.EVENTS), np.int64)
+    datapath.events(shape, stats, params, counts)
     named = {(event.component.split(".")[-1], event.action): int(count)
              for event, count in zip(LutProducts.EVENTS, counts, strict=True)}  # fmt: skip
     assert named["pe", "look_up"] == m * 20 * 40

@@ -62,9 +62,9 @@ W = tensor(np.random.default_rng(1), N, K, 8, GROUP, scale_bits=3)
 def counts(datapath, array):
     """Counts of a matmul's events, by component and action."""
     shape = np.array([M, N, K, GROUP, False], dtype=np.int64)
-    found, features = np.zeros(len(datapath.EVENTS), np.int64), np.zeros((len(datapath.EVENTS), 2))
+    found = np.zeros(len(datapath.EVENTS), np.int64)
     values = datapath.stats(W, array).values
-    datapath.events(shape, values, datapath.params(array), np.zeros(2), found, features)
+    datapath.events(shape, values, datapath.params(array), found)
     return {(event.component, event.action): int(n) for event, n in zip(datapath.EVENTS, found, strict=True)}
 
 

@@ -25,7 +25,7 @@ def costs(layers, weights, switching, stats, params, e0_pj, coefficients, cycles
     """Fills the last five, per layer and loop order (n outer, m outer), for int64[L, 6] ``layers``.
 
     A layer is sizes, its first of int64[W, 3] ``weights`` (which part of the flat ``stats``, group size), how many, and
-    repetitions; its matmuls run one after the other. ``switching`` float64[W, E, F] are features of each one's events.
+    repetitions; its matmuls run one after the other. ``switching`` float64[L, E, F] are features of its events.
     ``cycles`` int64[L, 2]; ``counts`` int64[L, 2, E];
     ``features`` float64[L, 2, E, F], averaged by count; ``each_pj`` float64[L, 2, E] picojoules of an action:
     ``e0_pj`` [E] and ``coefficients`` [E, F] times features; ``pj`` float64[L, 2], of all actions.
@@ -48,7 +48,7 @@ def costs(layers, weights, switching, stats, params, e0_pj, coefficients, cycles
                 for event in range(len(part)):
                     counts[i, order, event] += part[event]
                     for f in range(coefficients.shape[1]):
-                        features[i, order, event, f] += part[event] * switching[w, event, f]
+                        features[i, order, event, f] += part[event] * switching[i, event, f]
             cycles[i, order] *= layers[i, REPEAT]
             pj[i, order] = 0.0
             for event in range(len(part)):

@@ -55,6 +55,7 @@ class Input(Operator):
     """Real samples to integers: ``clip(RNE(x / scale), low, high)``.
 
     With ``exact`` samples are indices (tokens): whole numbers in ``low..high``, anything else is refused.
+    ``sample`` int32[batch, *shape] are a few of the integers that calibration saw.
     """
 
     ARITY = 0
@@ -63,6 +64,7 @@ class Input(Operator):
     low: int
     high: int
     exact: bool = False
+    sample: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
@@ -72,6 +74,14 @@ class Input(Operator):
         check_bounds(self.low, self.high)
         if self.exact and self.scale != 1:
             raise NetworkError(f"an input of indices has scale {self.scale}, expected 1")
+        if self.sample is not None:
+            self._check_sample(self.sample)
+
+    def _check_sample(self, sample: np.ndarray) -> None:
+        if sample.dtype != np.int32 or sample.ndim == 0 or sample.shape[1:] != self.shape or not len(sample):
+            raise NetworkError(f"input sample is {sample.dtype}{sample.shape}, expected int32[batch, *{self.shape}]")
+        if sample.min() < self.low or sample.max() > self.high:
+            raise NetworkError(f"input sample holds values outside {self.low}..{self.high}")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.shape

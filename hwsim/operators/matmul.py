@@ -16,16 +16,11 @@ from hwsim.requantization import Quantizer
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Matmul(Operator):
-    """An operator that runs on the array: a quantizer, and activation statistics.
-
-    ``activation`` holds what calibration saw of the input: ``zero_fraction`` (share of
-    zeros) and ``toggle_rate`` (share of the 8 low bits that differ between consecutive k).
-    """
+    """An operator that runs on the array, and the quantizer of its sums."""
 
     JOIN_AXIS: ClassVar[int]
     """Where the sums of several matmuls [M, N] are joined: 0 for rows, 1 for output channels."""
     quantizer: Quantizer
-    activation: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def output_range(self, *ranges: tuple[int, int]) -> tuple[int, int]:
         return self.quantizer.low, self.quantizer.high

@@ -7,8 +7,11 @@ from hwsim.integer import IntegerDatapath
 from hwsim.switching.bits import toggles
 
 
-def column(datapath: IntegerDatapath, sums: np.ndarray, where: np.ndarray, w: Operand) -> dict[str, int]:
-    """Toggles of a column that adds the steps' sums int64[T, rows] of its PEs; ``where`` as of `stationary`."""
+def column(
+    datapath: IntegerDatapath, weights: np.ndarray, sums: np.ndarray, where: np.ndarray, w: Operand
+) -> dict[str, int]:
+    """Toggles of a column that adds its PEs' sums int64[T, rows], and of their weights; these and ``where`` as of
+    `stationary`."""
     partial = sums.sum(axis=1)
     scaled = partial
     if datapath.scale_bits:
@@ -16,6 +19,7 @@ def column(datapath: IntegerDatapath, sums: np.ndarray, where: np.ndarray, w: Op
         scaled = partial * scale[where[:, 0], where[:, 1]]
     bits = datapath.step_bits + (sums.shape[1] - 1).bit_length()
     return {
+        "load_toggles": toggles(weights, datapath.weight_bits),
         "partial_toggles": toggles(sums, datapath.step_bits) + toggles(partial, bits),
         "total_toggles": toggles(scaled, datapath.accumulator_bits),
     }

@@ -17,8 +17,10 @@ def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array) 
     activation_bits, weight_bits = datapath.operand_bits
     rows = np.moveaxis(np.pad(datapath.encode(x).astype(np.int64), ((0, 0), (0, 1)))[:, index], 0, 1)
     columns = np.moveaxis(datapath.operands(w, index).astype(np.int64), 0, 1)
-    tiles = -(-len(x) // array.rows), -(-w.n // array.cols)
-    return {"register_toggles": toggles(rows, activation_bits) * tiles[1] + toggles(columns, weight_bits) * tiles[0]}
+    return {
+        "activation_register_toggles": toggles(rows, activation_bits) * -(-w.n // array.cols),
+        "weight_register_toggles": toggles(columns, weight_bits) * -(-len(x) // array.rows),
+    }
 
 
 def results(datapath: ArrayDatapath, x: np.ndarray, w: Operand, quantizer: Quantizer) -> dict[str, int]:

@@ -54,6 +54,7 @@ class Sample:
         return self.component, self.action, tuple(self.parameters.items())
 
 
+_TEXTS = ("design", "datapath", "dataflow", "rtl", "stimulus", "component", "action")
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Sample))
 
 
@@ -72,7 +73,7 @@ def read(folder: Path) -> list[Sample]:
 def _sample(line: dict[str, str], where: str) -> Sample:
     try:
         return Sample(
-            **{name: line[name] for name in ("design", "datapath", "dataflow", "rtl", "stimulus", "component", "action")},
+            **{name: line[name] for name in _TEXTS},
             parameters=pairs(line["parameters"]), count=int(line["count"]), pj=float(line["pj"]),
             zero_delay_pj=float(line["zero_delay_pj"]),
             features={name: float(value) for name, value in pairs(line["features"]).items()},

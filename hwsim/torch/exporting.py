@@ -1,25 +1,24 @@
 """`export`: from a PyTorch model to a network of integers."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from hwsim.errors import ExportError, FormatError, HwsimError
-from hwsim.inference import trace as run_trace
 from hwsim.network import Network
-from hwsim.operators import Matmul
 from hwsim.torch.building import build
 from hwsim.torch.fusion import fuse
 from hwsim.torch.tracing import trace
 from hwsim.torch.weights import WeightFormat, Weights
 
-STATISTICS_SAMPLES = 64
-"""Samples whose activations are looked at for zeros and toggles."""
+SAMPLE_INPUTS = 16
+SAMPLE_ELEMENTS = 1 << 18
+"""Inputs that the network keeps, and elements of these at most (but two inputs)."""
 
 
 def export(
@@ -70,29 +69,13 @@ def export(
         raise
     except HwsimError as error:
         raise ExportError(str(error)) from None
-    samples = torch.as_tensor(sample_inputs)[:STATISTICS_SAMPLES].detach().cpu().double()
-    return _with_statistics(network, samples.numpy())
+    return _with_sample(network, torch.as_tensor(sample_inputs).detach().cpu().double().numpy())
 
 
-def _with_statistics(network: Network, samples: np.ndarray) -> Network:
-    """``network`` with the activation statistics of ``samples`` in every matmul."""
-    values: dict[str, np.ndarray] = {}
-    nodes = []
-    for node, value in run_trace(network, None, samples):
-        operator: Any = node.operator
-        if isinstance(operator, Matmul):
-            rows = [x for x, _ in operator.operands(*(values[name] for name in node.inputs))]
-            operator = dataclasses.replace(operator, activation=activation_statistics(np.concatenate(rows)))
-        values[node.name] = value
-        nodes.append(dataclasses.replace(node, operator=operator))
-    return dataclasses.replace(network, nodes=tuple(nodes))
-
-
-def activation_statistics(rows: np.ndarray) -> dict[str, float]:
-    """``zero_fraction`` and ``toggle_rate`` of activations int[..., K]; see `Matmul`."""
-    low = rows.astype(np.uint8)
-    toggles = np.bitwise_count(low[..., 1:] ^ low[..., :-1])
-    return {
-        "zero_fraction": float((rows == 0).mean()),
-        "toggle_rate": float(toggles.mean() / 8) if toggles.size else 0.0,
-    }
+def _with_sample(network: Network, inputs: np.ndarray) -> Network:
+    """``network`` with the first of ``inputs``, on which switching activity is counted."""
+    first = network.nodes[0]
+    operator = network.input
+    count = max(2, min(SAMPLE_INPUTS, SAMPLE_ELEMENTS // math.prod(operator.shape)))
+    kept = dataclasses.replace(operator, sample=operator.quantize(inputs[:count]))
+    return dataclasses.replace(network, nodes=(dataclasses.replace(first, operator=kept), *network.nodes[1:]))

@@ -14,8 +14,9 @@ from typing import Any
 
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.files import read_yaml
+from hwsim.layer_sample import assumed
 from hwsim.weight_source import Distribution, Drawn
-from hwsim.workload import ASSUMED_ACTIVATION, UNCALIBRATED, HostLayer, MatmulLayer, Workload
+from hwsim.workload import UNCALIBRATED, HostLayer, MatmulLayer, Workload
 
 MATMULS = ("Conv", "Conv_downsample", "Gemm")
 HOST = ("Max", "Pooling", "Add", "Pool", "MaxPool", "AveragePool", "GlobalAveragePool")
@@ -127,7 +128,7 @@ def _matmul(
     drawn = Drawn(n=n, k=k, format=weights or f"int{bits['W']}", **options)
     return MatmulLayer(
         name=name, m=m, n=n, k=k, weights=(drawn,), input_elements=layer.elements("I", tuple(several)),
-        activation_bits=bits["I"], output_bits=bits["O_final"], activation=ASSUMED_ACTIVATION,
+        activation_bits=bits["I"], output_bits=bits["O_final"], sample=assumed(n, k, bits["I"]),
         assumed=f"{drawn.assumption}; {UNCALIBRATED}", repeat=layer.product(several), together=layer.product(several),
     )  # fmt: skip
 

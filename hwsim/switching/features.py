@@ -1,0 +1,66 @@
+"""What energies of events depend on beside the event: changing bits, counted on a sample of a layer's operands."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hwsim.array_datapath import ArrayDatapath
+from hwsim.datapath import Array, Datapath, Operand
+from hwsim.layer_sample import COLUMNS, ROWS
+from hwsim.requantization import Quantizer
+from hwsim.switching.ends import registers, results
+
+
+def totals(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantizer: Quantizer) -> Mapping[str, int]:
+    """Bits that change, by feature, while all columns of ``w`` meet rows of activations int[M, K]."""
+    found = dict(datapath.toggles(x, w, array))
+    if isinstance(datapath, ArrayDatapath):
+        found |= results(datapath, x, w, quantizer)
+        if not array.weight_stationary:
+            found |= registers(datapath, x, w, array)
+    return found
+
+
+def counts(datapath: Datapath, array: Array, m: int, w: Operand) -> np.ndarray:
+    """Events int64[E] of ``m`` rows of activations with all columns of ``w``."""
+    found = np.zeros(len(datapath.EVENTS), np.int64)
+    shape = np.array([m, w.n, w.k, w.group_size, False], np.int64)
+    datapath.events(shape, datapath.stats(w, array).values, datapath.params(array), found)
+    return found
+
+
+def per_event(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantizer: Quantizer) -> np.ndarray:
+    """float64[E, F]: features of each event of `Datapath.EVENTS`, bits that change per event."""
+    result = np.zeros((len(datapath.EVENTS), width(datapath)))
+    if any(event.features for event in datapath.EVENTS):
+        found = totals(datapath, array, x, w, quantizer)
+        number = np.maximum(counts(datapath, array, len(x), w), 1)
+        for i, event in enumerate(datapath.EVENTS):
+            for f, name in enumerate(event.features):
+                result[i, f] = found.get(name, 0) / number[i]
+    return result
+
+
+def sampled_array(array: Array) -> Array:
+    """The array whose PEs stand for those of ``array``: what its PEs do depends on no more of it."""
+    cols = min(array.cols, COLUMNS)
+    if array.weight_stationary:
+        return Array(rows=array.rows, cols=cols, dataflow=array.dataflow, accumulator_rows=ROWS)
+    return Array(rows=ROWS, cols=cols)
+
+
+def on_array(found: np.ndarray, datapath: Datapath, small: Array, array: Array) -> np.ndarray:
+    """Features [..., E, F] on `sampled_array` as those on ``array``: its registers have more rows and columns."""
+    more = {
+        "activation_register_toggles": array.rows / small.rows, "weight_register_toggles": array.cols / small.cols
+    }  # fmt: skip
+    factors = [[more.get(name, 1.0) for name in event.features] for event in datapath.EVENTS]
+    result = found.copy()
+    for i, row in enumerate(factors):
+        result[..., i, : len(row)] *= row
+    return result
+
+
+def width(datapath: Datapath) -> int:
+    """F: the most features that an event has, at least 1."""
+    return max([1, *(len(event.features) for event in datapath.EVENTS)])
