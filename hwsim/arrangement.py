@@ -177,7 +177,7 @@ def _cost_fields(layer: MatmulLayer) -> tuple:
     """Everything that costs of a layer depend on, its array aside."""
     return (
         layer.m, layer.n, layer.k, layer.input_elements, layer.activation_bits, layer.output_bits,
-        layer.sample.hash, layer.sum_shift, layer.one_bit, layer.repeat, layer.together,
+        layer.operands.hash, layer.sum_shift, layer.one_bit, layer.repeat, layer.together,
         *(w.hash for w in layer.weights),
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ class MatmulLayer:
         weights: one lowered QTensor [n, k] per matmul, or what makes it when it is needed.
         input_elements: distinct activations that these matmuls read (a convolution unfolds them).
         activation_bits, output_bits: bits per element of inputs and results.
-        sample: of the inputs.
+        sample: of the inputs; None where nobody calibrated.
         sum_shift: bits that sums beyond 32 bits lose before they are requantized (`hwsim.requantization`).
         assumed: what is assumed because no tensor or calibration was given; empty otherwise.
         repeat: how often the layer runs, each time with other activations and weights like these.
@@ -60,13 +60,18 @@ class MatmulLayer:
     input_elements: int
     activation_bits: int
     output_bits: int
-    sample: LayerSample
     sum_shift: int = 0
     assumed: str = ""
     repeat: int = 1
     dynamic: bool = False
     together: int = 1
     one_bit: OneBit | None = None
+    sample: LayerSample | None = None
+
+    @property
+    def operands(self) -> LayerSample:
+        """Its sample, or what is assumed instead."""
+        return self.sample or layer_sample.assumed(self.n, self.k, self.activation_bits, self.one_bit is not None)
 
     @property
     def matmuls(self) -> int:
@@ -189,14 +194,14 @@ def _plain(name: str, value: Any) -> Any:
     """What of a layer's field costs depend on."""
     if name == "weights":
         return [w.hash for w in value]
-    return value.hash if name == "sample" else value
+    return value and value.hash if name == "sample" else value
 
 
 def _assumed_layer(name: str, m: int, w: QTensor | WeightSource, assumed: str) -> MatmulLayer:
     """A matmul of 8-bit activations that nobody calibrated."""
     return MatmulLayer(
         name=name, m=m, n=w.n, k=w.k, weights=(w,), input_elements=m * w.k, activation_bits=8, output_bits=8,
-        sample=layer_sample.assumed(w.n, w.k, 8), assumed=assumed,
+        assumed=assumed,
     )  # fmt: skip
 
 
@@ -221,17 +226,15 @@ def _matmul(network: Network, node: Node, batch: int, samples: Mapping[str, Laye
         m = batch * operator.vectors(network.shapes[node.name])
         weights, assumed = tuple(operator.split_weight()), ""
     assert isinstance(operator, Matmul)
-    bits, one_bit = network.activation_bits(node), _one_bit(network, node)
     uncalibrated = "" if node.name in samples else f"no calibration: {UNCALIBRATED}"
-    sample = samples.get(node.name) or layer_sample.assumed(weights[0].n, weights[0].k, bits, one_bit is not None)
     return MatmulLayer(
         name=node.name, m=m, n=weights[0].n, k=weights[0].k, weights=weights,
         input_elements=batch * math.prod(network.shapes[node.inputs[0]]) // repeat,
-        activation_bits=bits, output_bits=_bits(network, node.name),
-        sample=sample,
+        activation_bits=network.activation_bits(node), output_bits=_bits(network, node.name),
+        sample=samples.get(node.name),
         assumed="; ".join(filter(None, (assumed, uncalibrated))), repeat=repeat,
         dynamic=isinstance(operator, DynamicMatmul), together=repeat, sum_shift=operator.quantizer.sum_shift,
-        one_bit=one_bit,
+        one_bit=_one_bit(network, node),
     )  # fmt: skip
 
 

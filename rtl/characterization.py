@@ -25,7 +25,7 @@ from hwsim.power.synthesis import Recipe
 from hwsim.power.timing import Timing
 from hwsim.progress import track
 from hwsim.switching import features
-from hwsim.technology.samples import Sample
+from hwsim.technology.samples import Sample, rounded
 from rtl import verilog
 from rtl.array import RESULTS
 from rtl.attribution import Share, part, shares
@@ -98,7 +98,9 @@ class _Measurement:
     def run(self, name: str, text: str, tiles: Mapping[str, Sequence[Matmul]], show_progress: bool) -> Characterization:
         """All samples and parts."""
         rtl_hash = hashlib.sha256(text.encode()).hexdigest()[:16]
-        about = {"design": name, "datapath": self.datapath.name(), "dataflow": self.array.dataflow, "rtl": rtl_hash}
+        about: dict[str, Any] = {
+            "design": name, "datapath": self.datapath.name(), "dataflow": self.array.dataflow, "rtl": rtl_hash,
+        }  # fmt: skip
         samples = [
             Sample(**about, stimulus=stimulus, component=share.component, action=share.action, **measured)
             for stimulus, matmuls in track(list(tiles.items()), name, show_progress)
@@ -124,8 +126,8 @@ class _Measurement:
                 {
                     "parameters": {} if part is None or share.component in BY_BITS else dict(part.parameters),
                     "count": counts[key],
-                    "pj": self._share_pj(share, timed, fed.cycles, counts[key]),
-                    "zero_delay_pj": self._share_pj(share, zero, fed.cycles, counts[key]),
+                    "pj": rounded(self._share_pj(share, timed, fed.cycles, counts[key])),
+                    "zero_delay_pj": rounded(self._share_pj(share, zero, fed.cycles, counts[key])),
                     "features": {feature: toggles.get(feature, 0) for feature in changes}
                     | (
                         {BY_BITS[share.component]: self._bits(share) * counts[key]}

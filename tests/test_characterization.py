@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwsim import Design
+from hwsim import Design, digits
 from hwsim.cli import main
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
@@ -15,7 +15,7 @@ from hwsim.datapaths.mac import Mac
 from hwsim.errors import PowerError
 from hwsim.power import liberty, netlist, synthesis
 from hwsim.power.synthesis import Recipe
-from hwsim.technology import load, writing
+from hwsim.technology import load, samples, writing
 from rtl import characterization, tiles, verilog
 from rtl.generator import generate
 
@@ -28,17 +28,33 @@ ARRAY = Array(rows=1, cols=1)
 @pytest.fixture(scope="module")
 def measured() -> characterization.Characterization:
     sets = tiles.of_networks(SMALL, ARRAY, ["mlp_int4"], 0)
-    sets["uniform"] = tiles.uniform(sets["mlp_int4"], SMALL, 0)
+    sets |= tiles.random(next(iter(sets.values())), SMALL, 0)
     return characterization.characterize(SMALL, ARRAY, RECIPE, sets, show_progress=False)
 
 
 def test_every_part_and_event_of_the_array_is_measured(measured):
-    assert [(each.component, each.action) for each in measured.events] == [
+    found = samples.by_point(measured.samples)
+    assert [(component, action) for component, action, _ in found] == [
         ("mac.pe", "multiply"), ("mac.pe", "accumulate"), ("mac.pe", "scale"), ("mac.pe", "clock"),
-        ("operand_register", "clock"), ("requantizer", "requantize"), ("array_control", "clock"),
+        ("operand_register", "clock"), ("requantizer", "requantize"),
     ]  # fmt: skip
-    assert all((each.zero_delay_pj > 0) == (each.action != "scale") for each in measured.events)
+    for (_, action, _), point in found.items():
+        assert all((each.zero_delay_pj > 0) == (action != "scale") for each in point)
     assert {part.component for part in measured.parts} == {"mac.pe", "operand_register", "requantizer", "array_control"}
+
+
+def test_every_layer_is_a_stimulus_and_random_tiles_are(measured):
+    stimuli = {each.stimulus for each in measured.samples}
+    layers = {f"mlp_int4/{node.name}" for node in digits.load("mlp_int4").matmuls()}
+    assert layers < stimuli
+    assert {name.partition("/")[0] for name in stimuli - layers} == {"random"}
+
+
+def test_features_are_those_of_the_datapaths_events(measured):
+    expected = {(event.component, event.action): set(event.features) for event in Mac.EVENTS}
+    for each in measured.samples:
+        more = {"register_bits"} if each.component == "operand_register" else set()
+        assert set(each.features) == expected[each.component, each.action] | more
 
 
 def test_parts_add_up_to_the_netlist(measured):
@@ -69,23 +85,18 @@ def test_both_dataflows_of_every_integer_datapath_are_measured(datapath, array, 
     assert {part.component for part in found.parts} == parts
     assert all(part.area_um2 > 0 and part.leakage_uw > 0 for part in found.parts)
     nothing = {"scale", "accumulate"} if array.weight_stationary else {"scale"}
-    assert {each.action for each in found.events if each.pj == 0} == nothing
-    clocks = [each for each in found.events if each.action == "clock" and each.component != "array_control"]
+    assert {each.action for each in found.samples if each.pj == 0} == nothing
+    clocks = [each for each in found.samples if each.action == "clock"]
     assert clocks
     assert all(each.zero_delay_pj == pytest.approx(each.pj, rel=0.1) for each in clocks)
 
 
 def test_glitches_add_to_logic_and_not_to_clocks(measured):
-    by_event = {(each.component, each.action): each for each in measured.events}
-    multiply, clock = by_event["mac.pe", "multiply"], by_event["mac.pe", "clock"]
-    assert multiply.pj > multiply.zero_delay_pj
-    assert clock.pj == pytest.approx(clock.zero_delay_pj, rel=1e-6)
-
-
-def test_uniform_tiles_are_reported_apart(measured):
-    multiply = measured.events[0]
-    assert multiply.pj == pytest.approx(multiply.by_stimulus["mlp_int4"])
-    assert multiply.by_stimulus["uniform"] != multiply.pj
+    for each in measured.samples:
+        if (each.component, each.action) == ("mac.pe", "multiply"):
+            assert each.pj > each.zero_delay_pj
+        if (each.component, each.action) == ("mac.pe", "clock"):
+            assert each.pj == pytest.approx(each.zero_delay_pj, rel=1e-6)
 
 
 def test_results_that_are_not_the_simulators_are_refused(monkeypatch):
@@ -99,7 +110,7 @@ def test_results_that_are_not_the_simulators_are_refused(monkeypatch):
         return good
 
     monkeypatch.setattr(characterization, "stimuli", flipped)
-    with pytest.raises(PowerError, match="results are not the simulator's on tiles 0 of 'mlp_int4'"):
+    with pytest.raises(PowerError, match="results are not the simulator's on tiles 0 of 'mlp_int4/first'"):
         characterization.characterize(SMALL, ARRAY, RECIPE, sets, show_progress=False)
 
 
@@ -121,14 +132,20 @@ def characterize(design: Path, out: Path, *options: str) -> int:
 def test_the_command_writes_a_table_that_simulate_takes_and_continues_it(design, tmp_path, capsys):
     out = tmp_path / "table"
     assert characterize(design, out, "--json") == 0
-    events = json.loads(capsys.readouterr().out)["events"]
+    found = json.loads(capsys.readouterr().out)["samples"]
     table = load(str(out))
     parameters = SMALL.pe_parameters(Array(rows=4, cols=4))
-    found = table.energy("mac.pe", "multiply", parameters, ("activation_zero_fraction", "activation_toggle_rate"))
-    assert found.e0_pj == pytest.approx(events[0]["pj"], rel=1e-4)
-    assert found.row.status == "measured"
-    assert "zero delay" in found.row.source
-    assert found.row.zero_delay_fraction == pytest.approx(events[0]["zero_delay_pj"] / events[0]["pj"], rel=1e-3)
+    energy = table.energy("mac.pe", "multiply", parameters, Mac.EVENTS[0].features)
+    multiplied = [each for each in found if (each["component"], each["action"]) == ("mac.pe", "multiply")]
+    assert energy.row.status == "measured"
+    assert energy.row.zero_delay_fraction == pytest.approx(
+        sum(each["zero_delay_pj"] for each in multiplied) / sum(each["pj"] for each in multiplied), rel=1e-3
+    )
+    told = sum(
+        each["count"] * energy.per_action_pj({name: bits / each["count"] for name, bits in each["features"].items()})
+        for each in multiplied
+    )
+    assert told == pytest.approx(sum(each["pj"] for each in multiplied), rel=0.1)
     assert "tiny" in table.conditions["library"]
     assert set(table.conditions) == {"library", "synthesis", "glitches", "clock", "wires"}
     before = (out / "energy.csv").read_bytes()

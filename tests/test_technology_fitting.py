@@ -1,4 +1,4 @@
-"""Figures between measured points: fitted sums of products, refused outside."""
+"""Areas between measured points: fitted sums of products, refused outside."""
 
 import numpy as np
 import pytest
@@ -8,16 +8,9 @@ from scipy.optimize import lsq_linear
 
 from hwsim.errors import TechnologyError
 from hwsim.technology import Technology, fitting
-from hwsim.technology.rows import AreaRow, EnergyRow
+from hwsim.technology.rows import AreaRow
 
 TERMS = {"a.pe": ("lanes*bits", "lanes", "bits")}
-
-
-def energy(value: float, **parameters: float | str) -> EnergyRow:
-    return EnergyRow(
-        node="45", voltage_v=1.1, component="a.pe", action="add", parameters=parameters, coefficients={}, e0_pj=value,
-        source="own run", status="measured", error_pct=None, zero_delay_fraction=0.5,
-    )  # fmt: skip
 
 
 def area(value: float, **parameters: float | str) -> AreaRow:
@@ -33,19 +26,14 @@ def law(lanes: float, bits: float) -> float:
 
 
 GRID = [(lanes, bits) for lanes in (1, 4, 16) for bits in (4, 8)]
-ENERGIES = [energy(law(lanes, bits), lanes=lanes, bits=bits, scheme="x") for lanes, bits in GRID]
 AREAS = [area(law(lanes, bits), lanes=lanes, bits=bits, scheme="x") for lanes, bits in GRID]
 
 
 def test_a_law_of_the_terms_is_found_and_holds_between_the_points():
-    (fitted,) = fitting.energies(ENERGIES, TERMS)
     (part,) = fitting.areas(AREAS, TERMS)
-    assert fitted.error_pct == pytest.approx(0.0, abs=0.1)
-    tech = Technology("t", [*ENERGIES, fitted], [*AREAS, part])
-    found = tech.energy("a.pe", "add", {"lanes": 7, "bits": 5, "scheme": "x"})
-    assert found.e0_pj == pytest.approx(law(7, 5))
-    assert (found.row.status, found.row.zero_delay_fraction) == ("scaled", 0.5)
-    between = tech.area("a.pe", {"lanes": 7, "bits": 5, "scheme": "x"})
+    assert part.error_pct == pytest.approx(0.0, abs=0.1)
+    between = Technology("t", [], [*AREAS, part]).area("a.pe", {"lanes": 7, "bits": 5, "scheme": "x"})
+    assert between.row.status == "scaled"
     assert (between.area_um2, between.leakage_uw) == pytest.approx((law(7, 5), law(7, 5) / 50))
     assert between.critical_path_ns == pytest.approx(law(16, 8) / 100)  # the longest of the points
 
@@ -55,23 +43,23 @@ def test_a_law_of_the_terms_is_found_and_holds_between_the_points():
     [{"lanes": 17, "bits": 4}, {"lanes": 4, "bits": 2}, {"lanes": 4, "bits": 4, "scheme": "y"}],
 )
 def test_nothing_is_extrapolated(outside):
-    tech = Technology("t", [*ENERGIES, *fitting.energies(ENERGIES, TERMS)], [])
+    tech = Technology("t", [], [*AREAS, *fitting.areas(AREAS, TERMS)])
     with pytest.raises(TechnologyError, match="hwsim characterize"):
-        tech.energy("a.pe", "add", {"scheme": "x", **outside})
+        tech.area("a.pe", {"scheme": "x", **outside})
 
 
 def test_a_measured_point_is_itself():
-    odd = [*ENERGIES[:-1], energy(300.0, lanes=16, bits=8, scheme="x")]
-    fitted = fitting.energies(odd, TERMS)
+    odd = [*AREAS[:-1], area(300.0, lanes=16, bits=8, scheme="x")]
+    fitted = fitting.areas(odd, TERMS)
     assert fitted[0].error_pct > 10
-    tech = Technology("t", [*fitted, *odd], [])
-    assert tech.energy("a.pe", "add", {"lanes": 16, "bits": 8, "scheme": "x"}).e0_pj == 300.0
+    tech = Technology("t", [], [*fitted, *odd])
+    assert tech.area("a.pe", {"lanes": 16, "bits": 8, "scheme": "x"}).area_um2 == 300.0
 
 
 def test_few_points_and_other_options_have_no_fit():
-    other = [energy(1.0, lanes=lanes, bits=4, scheme="y") for lanes in (1, 2, 4)]
-    assert len(fitting.energies([*ENERGIES, *other], TERMS)) == 1
-    assert fitting.energies(ENERGIES, {}) == []
+    other = [area(1.0, lanes=lanes, bits=4, scheme="y") for lanes in (1, 2, 4)]
+    assert len(fitting.areas([*AREAS, *other], TERMS)) == 1
+    assert fitting.areas(AREAS, {}) == []
 
 
 @settings(max_examples=30, deadline=None)

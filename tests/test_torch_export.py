@@ -253,11 +253,10 @@ def test_export_is_deterministic_and_takes_numpy_and_double():
     assert first.hash == second.hash
 
 
-def test_activation_statistics():
-    network = export(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)), sample(16, 4))
-    for node in network.matmuls():
-        assert set(node.operator.activation) == {"zero_fraction", "toggle_rate"}
-        assert all(0 <= value <= 1 for value in node.operator.activation.values())
+def test_the_first_calibration_inputs_are_kept():
+    inputs = sample(40, 4)
+    network = export(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)), inputs)
+    assert (network.input.sample == network.input.quantize(inputs[:16].numpy())).all()
 
 
 @pytest.mark.parametrize("name", ["int4", "binary", "int4 in groups"])

@@ -19,7 +19,7 @@ from hwsim.exploration import Space
 from hwsim.files import parse_yaml
 from hwsim.power import liberty
 from hwsim.technology import energy_fits, fitting, parts, samples, writing
-from hwsim.technology.rows import CONDITIONS
+from hwsim.technology.rows import CONDITIONS, EnergyRow
 from hwsim.technology.samples import Sample
 from hwsim.technology.table import read_conditions, shared_rows
 
@@ -156,15 +156,16 @@ class _Table:
     ) -> None:
         self.out, self.library, self.recipe, self.wires, self.seed = out, library, recipe, wires, seed
         self.origin = energy_fits.Origin(node=node, voltage_v=library.voltage_v)
-        self.samples, (_, self.area) = samples.read(out), writing.read(out)
+        self.samples, (self.energy, self.area) = samples.read(out), writing.read(out)
         self.terms: dict[str, tuple[str, ...]] = {}
         self.parts = lent or read_conditions(out / CONDITIONS, f"{out}/{CONDITIONS}").get("parts", _PARTS)
         self.lent = {row.component for part in self.parts.split() for row in shared_rows(part, str(out))[1]}
 
     def knows(self, design: Design) -> bool:
-        """Whether the table has measured every part of the design."""
+        """Whether the table has samples of every part of the design."""
+        sampled = {(sample.component, tuple(sample.parameters.items())) for sample in self.samples}
         return all(
-            any(row.component == part.name and row.exact and row.holds(part.parameters) for row in self.area)
+            (part.name, ()) in sampled or (part.name, tuple(part.parameters.items())) in sampled
             for part in design.datapath.components(_measured_array(design))
             if part.name not in self.lent
         )
@@ -201,9 +202,12 @@ class _Table:
         self._write()
 
     def _write(self) -> None:
-        energy = energy_fits.rows(self.samples, self.origin) + energy_fits.between(
-            self.samples, self.terms, self.origin
-        )
+        measured = energy_fits.rows(self.samples, self.origin)
+        between = energy_fits.between(self.samples, self.terms, self.origin)
+        replaced = {writing.key(row) for row in measured} | {_group(row) for row in between}
+        # Rows that came without samples stay until they have them.
+        kept = [row for row in self.energy if (writing.key(row) if row.exact else _group(row)) not in replaced]
+        energy = [*measured, *between, *kept]
         samples.write(self.out, self.samples)
         writing.write(self.out, energy, self.area, self._conditions())
 
@@ -219,6 +223,11 @@ class _Table:
             "parts": self.parts,
             "wires": f"wire-load model {self.wires} of the library" if self.wires else "none: pin capacitances only",
         }
+
+
+def _group(row: EnergyRow) -> tuple:
+    """What rows between measured points are about."""
+    return row.component, row.action, tuple(value for value in row.parameters.values() if isinstance(value, str))
 
 
 def _numbers(part: Component) -> tuple[str, ...]:

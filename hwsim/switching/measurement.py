@@ -23,7 +23,7 @@ def switching(layers: Sequence[MatmulLayer], datapath: Datapath, array: Array) -
     if not any(event.features for event in datapath.EVENTS):
         return np.zeros((len(layers), len(datapath.EVENTS), features.width(datapath)))
     small = features.sampled_array(array)
-    keys = [(layer.weights[0].hash, layer.sample.hash, datapath, small) for layer in layers]
+    keys = [(layer.weights[0].hash, layer.operands.hash, datapath, small) for layer in layers]
     if any(key not in _KNOWN for key in keys):
         if len(_KNOWN) >= _LIMIT:
             _KNOWN.clear()
@@ -34,14 +34,14 @@ def switching(layers: Sequence[MatmulLayer], datapath: Datapath, array: Array) -
 
 def _counted(layers: Sequence[MatmulLayer], datapath: Datapath, array: Array) -> list[np.ndarray]:
     """Features on the array that stands for all others, from the cache on disk as far as it has them."""
-    keys = [f"{cache_key(layer.weights[0], datapath, array)}-{layer.sample.hash}" for layer in layers]
+    keys = [f"{cache_key(layer.weights[0], datapath, array)}-{layer.operands.hash}" for layer in layers]
     cache = BlobCache("switching", code_hash())
     known = cache.read(keys)
     fresh: dict[str, bytes] = {}
     for key, layer in zip(keys, layers, strict=True):
         if key not in known:
             w = layer.weights[0]
-            operands = layer.sample.part(w.sample() if isinstance(w, WeightSource) else w)
+            operands = layer.operands.part(w.sample() if isinstance(w, WeightSource) else w)
             fresh[key] = features.per_event(datapath, array, *operands).astype("<f8").tobytes()
     if fresh:
         cache.write(fresh)

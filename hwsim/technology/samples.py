@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hwsim.errors import TechnologyError
 from hwsim.files import write_atomically
-from hwsim.technology.rows import Parameters, cell, pairs
+from hwsim.technology.rows import Parameters, Range, cell, pairs
 
 SAMPLES = "samples.csv.gz"
 """The file of a technology's folder that holds them."""
@@ -72,11 +72,11 @@ def read(folder: Path) -> list[Sample]:
 
 def _sample(line: dict[str, str], where: str) -> Sample:
     try:
+        parameters = {name: value for name, value in pairs(line["parameters"]).items() if not isinstance(value, Range)}
         return Sample(
-            **{name: line[name] for name in _TEXTS},
-            parameters=pairs(line["parameters"]), count=int(line["count"]), pj=float(line["pj"]),
-            zero_delay_pj=float(line["zero_delay_pj"]),
-            features={name: float(value) for name, value in pairs(line["features"]).items()},
+            **{name: line[name] for name in _TEXTS}, parameters=parameters, count=int(line["count"]),
+            pj=float(line["pj"]), zero_delay_pj=float(line["zero_delay_pj"]),
+            features={name: float(str(value)) for name, value in pairs(line["features"]).items()},
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise TechnologyError(f"{where}: {error}") from None
@@ -89,6 +89,11 @@ def write(folder: Path, samples: Iterable[Sample]) -> None:
     writer.writerow(_COLUMNS)
     writer.writerows([cell(getattr(sample, column)) for column in _COLUMNS] for sample in samples)
     write_atomically(folder / SAMPLES, gzip.compress(text.getvalue().encode(), mtime=0))
+
+
+def rounded(value: float) -> float:
+    """As many digits as files keep, so that what is read is what was measured."""
+    return float(cell(float(value)))
 
 
 def by_point(samples: Sequence[Sample]) -> dict[tuple, list[Sample]]:

@@ -40,14 +40,15 @@ def write(folder: Path, energy: Sequence[EnergyRow], area: Sequence[AreaRow], co
 
 def merge(old: Sequence[R], new: Sequence[R], replace: bool) -> list[R]:
     """The old rows and those new ones that say something else; ``replace``: new ones instead of old ones."""
-    rows = {_key(row): row for row in old}
+    rows = {key(row): row for row in old}
     for row in new:
-        if replace or _key(row) not in rows:
-            rows[_key(row)] = row
+        if replace or key(row) not in rows:
+            rows[key(row)] = row
     return list(rows.values())
 
 
-def _key(row: Row) -> tuple:
+def key(row: Row) -> tuple:
+    """What a row is about."""
     return row.component, getattr(row, "action", ""), tuple(sorted((k, cell(v)) for k, v in row.parameters.items()))
 
 

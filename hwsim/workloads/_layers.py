@@ -3,7 +3,6 @@
 import dataclasses
 
 from hwsim.errors import NetworkError
-from hwsim.layer_sample import assumed
 from hwsim.operators import LayerNorm, Softmax
 from hwsim.weight_source import Distribution, Drawn
 from hwsim.workload import UNCALIBRATED, HostLayer, MatmulLayer
@@ -128,7 +127,7 @@ def _layer(layer: Layer, name: str, repeat: int, stream: int, options: Options) 
         name=name, m=layer.m, n=layer.n, k=layer.k, weights=(source,),
         input_elements=layer.m * layer.k if inputs is None else inputs, activation_bits=bits,
         output_bits=options.kv_bits if isinstance(layer, Linear) and layer.cached else bits,
-        sample=assumed(layer.n, layer.k, bits), repeat=repeat, dynamic=dynamic,
+        repeat=repeat, dynamic=dynamic,
         together=layer.together if isinstance(layer, Attention) else 1,
         assumed=f"{'second operand: ' if dynamic else ''}{source.assumption}; {UNCALIBRATED}",
     )  # fmt: skip

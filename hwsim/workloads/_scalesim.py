@@ -9,7 +9,6 @@ import csv
 from pathlib import Path
 
 from hwsim.errors import NetworkError
-from hwsim.layer_sample import assumed
 from hwsim.weight_source import Distribution, Drawn
 from hwsim.workload import UNCALIBRATED, MatmulLayer, Workload
 
@@ -41,7 +40,7 @@ def from_scalesim(
         layers.append(
             MatmulLayer(
                 name=cells[0], m=m, n=n, k=k, weights=(drawn,), input_elements=inputs, activation_bits=8, output_bits=8,
-                sample=assumed(n, k, 8), assumed=f"{drawn.assumption}; {UNCALIBRATED}",
+                assumed=f"{drawn.assumption}; {UNCALIBRATED}",
             )
         )  # fmt: skip
     if not layers:

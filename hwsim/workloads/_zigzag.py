@@ -14,7 +14,6 @@ from typing import Any
 
 from hwsim.errors import DesignError, NetworkError, nearest
 from hwsim.files import read_yaml
-from hwsim.layer_sample import assumed
 from hwsim.weight_source import Distribution, Drawn
 from hwsim.workload import UNCALIBRATED, HostLayer, MatmulLayer, Workload
 
@@ -128,7 +127,7 @@ def _matmul(
     drawn = Drawn(n=n, k=k, format=weights or f"int{bits['W']}", **options)
     return MatmulLayer(
         name=name, m=m, n=n, k=k, weights=(drawn,), input_elements=layer.elements("I", tuple(several)),
-        activation_bits=bits["I"], output_bits=bits["O_final"], sample=assumed(n, k, bits["I"]),
+        activation_bits=bits["I"], output_bits=bits["O_final"],
         assumed=f"{drawn.assumption}; {UNCALIBRATED}", repeat=layer.product(several), together=layer.product(several),
     )  # fmt: skip
 
