@@ -18,7 +18,9 @@ from hwsim.datapath import Array, Component, Datapath, Event, Operand
 from hwsim.errors import DesignError, FormatError
 from hwsim.kernels import accumulate
 
-ACCUMULATION = ("addend_toggles", "accumulator_toggles", "scale_toggles")
+ACCUMULATION = (
+    "addend_toggles", "addend_magnitude_toggles", "opposite_signs", "accumulator_toggles", "scale_toggles",
+)  # fmt: skip
 """Features of accumulating (`hwsim.switching.accumulation`)."""
 
 SHARED_EVENTS = (
@@ -31,7 +33,7 @@ SHARED_EVENTS = (
         features=("magnitude_toggles", "multiplier_toggles", "multiplied_toggles"),
     ),
     Event(component="weight_register", action="load", features=("load_toggles",)),
-    Event(component="column", action="add", features=("partial_toggles", "total_toggles")),
+    Event(component="column", action="add", features=("partial_toggles", "total_toggles", "slice_scale_toggles")),
     Event(component="column", action="scale"),
     Event(component="column", action="clock"),
     Event(component="accumulator_buffer", action="read"),

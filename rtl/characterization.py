@@ -125,6 +125,7 @@ class _Measurement:
                 share,
                 {
                     "parameters": {} if part is None or share.component in BY_BITS else dict(part.parameters),
+                    "clocked": bool(share.clocks or share.gated),
                     "count": counts[key],
                     "pj": rounded(self._share_pj(share, timed, fed.cycles, counts[key])),
                     "zero_delay_pj": rounded(self._share_pj(share, zero, fed.cycles, counts[key])),

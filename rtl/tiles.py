@@ -19,7 +19,7 @@ from rtl.stimuli import Matmul
 IMAGES = 16
 NETWORK_BITS = 8
 """Width of the networks' activations; narrower operands take their upper bits, wider ones have random bits below."""
-PIECES = 3
+PIECES = 4
 """Pieces of each layer: two tiles each."""
 RANDOM = "random"
 

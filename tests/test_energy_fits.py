@@ -34,7 +34,7 @@ def point(lanes: int, bits: int, seed: int = 0, noise: float = 0.0, action: str 
                 Sample(
                     design=f"{lanes} {bits}", datapath="a", dataflow="output_stationary", rtl="0" * 16,
                     stimulus=f"{network}/{layer}", component="a.pe", action=action,
-                    parameters={"lanes": lanes, "bits": bits, "scheme": "x"}, count=count, pj=pj,
+                    parameters={"lanes": lanes, "bits": bits, "scheme": "x"}, clocked=True, count=count, pj=pj,
                     zero_delay_pj=pj / 2, features={"toggles": toggles},
                 )
             )  # fmt: skip
@@ -93,6 +93,13 @@ def test_an_action_without_energy_has_a_row_that_says_so():
     nothing = [dataclasses.replace(each, pj=0.0, zero_delay_pj=0.0, action="scale") for each in point(4, 8)]
     row = energy_fits.rows([*point(4, 8), *nothing], ORIGIN)[1]
     assert (row.e0_pj, dict(row.coefficients), row.zero_delay_fraction) == (0.0, {}, None)
+
+
+def test_without_a_clock_nothing_that_does_not_change_costs():
+    still = [dataclasses.replace(each, clocked=False) for each in point(4, 8)]
+    (row,) = energy_fits.rows(still, ORIGIN)
+    assert row.e0_pj == 0
+    assert row.coefficients["toggles"] > 0.044
 
 
 def test_samples_are_read_as_they_were_written(tmp_path):

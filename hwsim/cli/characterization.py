@@ -185,10 +185,7 @@ class _Table:
         found = characterization.characterize(
             datapath, array, self.recipe, sets, self.wires, name=name, show_progress=show_progress
         )
-        # What designs share is measured with the first that has it.
-        known = {sample.point for sample in self.samples if sample.design != name}
-        fresh = [sample for sample in found.samples if sample.point not in known]
-        self.samples = [sample for sample in self.samples if sample.design != name] + fresh
+        self.samples = [sample for sample in self.samples if sample.design != name] + list(found.samples)
         self.area = writing.merge(self.area, measured_rows.area_rows(found, self.origin), replace)
         self._write()
         return list(found.samples)

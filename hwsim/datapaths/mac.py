@@ -20,7 +20,7 @@ class Mac(IntegerDatapath):
         Event(
             component="mac.pe",
             action="multiply",
-            features=("weight_toggles", "product_toggles", "row_toggles"),
+            features=("weight_sign_toggles", "product_sign_toggles", "product_toggles", "row_toggles"),
         ),
         Event(component="mac.pe", action="accumulate", features=ACCUMULATION),
         Event(component="mac.pe", action="scale"),

@@ -18,7 +18,12 @@ def accumulated(datapath: IntegerDatapath, sums: np.ndarray, last: np.ndarray, a
     registers = running(complete, span)
     adder = registers - complete + sums
     bits = datapath.group_accumulator_bits if datapath.scale_stage else datapath.accumulator_bits
-    found = {"addend_toggles": toggles(sums, bits), "accumulator_toggles": toggles(adder, bits)}
+    found = {
+        "addend_toggles": toggles(sums, bits),
+        "addend_magnitude_toggles": toggles(np.abs(sums), bits),
+        "opposite_signs": int(((sums < 0) != (adder - sums < 0)).sum()),
+        "accumulator_toggles": toggles(adder, bits),
+    }
     if datapath.scale_bits:
         scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups)).astype(np.int64)
         scales = scale[at.tile, at.group][:, None]

@@ -4,7 +4,7 @@ import numpy as np
 
 from hwsim.datapath import Operand
 from hwsim.integer import IntegerDatapath
-from hwsim.switching.bits import toggles
+from hwsim.switching.bits import row_toggles, toggles
 
 
 def column(
@@ -13,12 +13,14 @@ def column(
     """Toggles of a column that adds its PEs' sums int64[T, rows], and of their weights; these and ``where`` as of
     `stationary`."""
     partial = sums.sum(axis=1)
-    scaled = partial
-    if datapath.scale_bits:
-        scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups))
-        scaled = partial * scale[where[:, 0], where[:, 1]]
     bits = datapath.step_bits + (sums.shape[1] - 1).bit_length()
-    return {
+    scaled, found = partial, {}
+    if datapath.scale_bits:
+        scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups)).astype(np.int64)
+        scales = scale[where[:, 0], where[:, 1]]
+        scaled = partial * scales
+        found["slice_scale_toggles"] = row_toggles(partial, scales, bits, datapath.scale_bits)
+    return found | {
         "load_toggles": toggles(weights, datapath.weight_bits),
         "partial_toggles": toggles(sums, datapath.step_bits) + toggles(partial, bits),
         "total_toggles": toggles(scaled, datapath.accumulator_bits),

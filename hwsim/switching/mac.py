@@ -26,7 +26,8 @@ def count(datapath: IntegerDatapath, x: np.ndarray, w: Operand, array: Array) ->
 def _multiplied(datapath: IntegerDatapath, x: np.ndarray, w: np.ndarray) -> dict[str, int]:
     """Of the multipliers' operands int64[T, PEs, lanes], weights perhaps the same for all PEs."""
     return {
-        "weight_toggles": toggles(w, datapath.weight_bits) * (x.shape[1] // w.shape[1]),
+        "weight_sign_toggles": toggles(w < 0, 1) * (x.shape[1] // w.shape[1]),
+        "product_sign_toggles": toggles(x * w < 0, 1),
         "product_toggles": product_toggles(x, w, datapath.activation_bits, datapath.weight_bits),
         "row_toggles": row_toggles(np.broadcast_to(w, x.shape), x, *reversed(datapath.operand_bits)),
     }

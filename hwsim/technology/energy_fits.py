@@ -1,6 +1,6 @@
-"""Energy rows from samples: an action costs a constant and so much for every bit that changes.
+"""Energy rows from samples: an action costs so much for every bit that changes, and if it is clocked a constant.
 
-Constant and coefficients are not negative, and fitted by least squares of errors relative to the energy of the whole
+An action that has no features costs a constant alone. Constant and coefficients are not negative, and fitted by least squares of errors relative to the energy of the whole
 array during a stimulus. How well they predict is told on stimuli of networks that the fit has not seen.
 """
 
@@ -69,8 +69,15 @@ def _none(unknowns: int) -> Normal:
 
 
 def _matrix(point: Sequence[Sample], names: Sequence[str]) -> np.ndarray:
-    """float64[samples, 1 + features]: what constant and coefficients are multiplied with."""
-    return np.array([[sample.count, *(sample.features.get(name, 0.0) for name in names)] for sample in point], float)
+    """float64[samples, 1 + features]: what constant and coefficients are multiplied with; 0 for a constant of 0."""
+    return np.array(
+        [[constants(sample), *(sample.features.get(name, 0.0) for name in names)] for sample in point], float
+    )
+
+
+def constants(sample: Sample) -> int:
+    """How often the constant is in a sample."""
+    return sample.count if sample.clocked or not sample.features else 0
 
 
 def _normals(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -> dict[str, Normal]:
@@ -185,7 +192,7 @@ def _products(point: Sequence[Sample], names: Sequence[str]) -> np.ndarray:
         feature = next((part for part in parts if part not in parameters), None)
         factor = math.prod(float(parameters[part]) for part in known)
         columns.append(
-            [factor * (sample.count if feature is None else sample.features.get(feature, 0.0)) for sample in point]
+            [factor * (constants(sample) if feature is None else sample.features.get(feature, 0.0)) for sample in point]
         )
     return np.array(columns, float).T
 

@@ -25,6 +25,7 @@ class Sample:
         rtl: hash of its Verilog.
         stimulus: ``network/layer`` of tiles of a network, ``random/name`` of others.
         component, action, parameters: as of the row that it belongs to.
+        clocked: whether flip-flops' clocks are in it: an action costs something though no bit changes.
         count: actions.
         pj, zero_delay_pj: their energy with glitches, and without any gate delays.
         features: bits that changed, by feature of the action (`hwsim.datapath.Datapath.toggles`).
@@ -38,6 +39,7 @@ class Sample:
     component: str
     action: str
     parameters: Parameters
+    clocked: bool
     count: int
     pj: float
     zero_delay_pj: float
@@ -74,7 +76,8 @@ def _sample(line: dict[str, str], where: str) -> Sample:
     try:
         parameters = {name: value for name, value in pairs(line["parameters"]).items() if not isinstance(value, Range)}
         return Sample(
-            **{name: line[name] for name in _TEXTS}, parameters=parameters, count=int(line["count"]),
+            **{name: line[name] for name in _TEXTS}, parameters=parameters, clocked=line["clocked"] == "True",
+            count=int(line["count"]),
             pj=float(line["pj"]), zero_delay_pj=float(line["zero_delay_pj"]),
             features={name: float(str(value)) for name, value in pairs(line["features"]).items()},
         )  # fmt: skip
