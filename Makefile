@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 EXTRAS := torch,rtl,search,dask,notebook,dev
 
-.PHONY: help explore test sim lint bench notebooks models readme clean tools
+.PHONY: help explore test sim lint bench notebooks models readme characterize clean tools
 
 help:
 	@echo "make explore    sweep the digits networks over both datapaths; writes out/report.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make notebooks  execute the notebooks"
 	@echo "make models     train, export and measure the shipped networks (torch)"
 	@echo "make readme     write the measured tables into README.md and docs"
+	@echo "make characterize LIBERTY=folder   measure the technology tables anew (hours; continues)"
 	@echo "make clean      remove the environment, builds and results"
 
 $(BIN)/python:
@@ -63,6 +64,21 @@ models: $(VENV)/full
 
 readme: $(VENV)/full
 	$(BIN)/python -m benchmarks.readme
+
+# LIBERTY has the folders nangate45, sky130hd and asap7 with their .lib or .lib.gz files; the last of asap7's flip-flops.
+TABLES := hwsim/data/technology
+CHARACTERIZE = $(BIN)/python -m hwsim characterize --out $(TABLES)/$@
+CHARACTERIZE += $(foreach file,$(wildcard $(LIBERTY)/$@/*.lib $(LIBERTY)/$@/*.lib.gz),--liberty $(file))
+
+.PHONY: nangate45 sky130hd asap7
+characterize: nangate45 sky130hd asap7
+nangate45: $(VENV)/full
+	$(CHARACTERIZE) --grid full --node 45
+sky130hd: $(VENV)/full
+	$(CHARACTERIZE) --grid full --node 130 --dont-use 'sky130_fd_sc_hd__probe*' --dont-use 'sky130_fd_sc_hd__lpflow*' \
+	  --dont-use 'sky130_fd_sc_hd__dly*'
+asap7: $(VENV)/full
+	$(CHARACTERIZE) --grid full --node 7 --parts 'cacti22 crossbar dram vector_unit'
 
 clean:
 	rm -rf $(VENV) build out dist .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -15,11 +15,13 @@ from hwsim import digits, formats, rule_table
 from hwsim.files import write_atomically
 from hwsim.format_table import Summary, summarize
 from hwsim.models import accuracy
+from hwsim.reporting import energy_accuracy
 from hwsim.reporting.tables import Table
 from hwsim.reproductions import bitmod, bitmod_tables
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats.md"
 RULES = FORMATS.parent / "rules.md"
+ENERGY = FORMATS.parent / "energy-accuracy.md"
 BENCHMARKS = FORMATS.parent / "benchmarks.md"
 REPRODUCTIONS = FORMATS.parent / "reproductions.md"
 RULE_NETWORKS = ("cnn_int8", "cnn_int4", "mlp_int8", "mlp_int4")
@@ -47,10 +49,22 @@ def main() -> None:
     )
     write_atomically(FORMATS, text.encode())
     write_atomically(RULES, _replace(RULES.read_text(), "rules", rules()).encode())
+    _write_energy_accuracy()
     text = REPRODUCTIONS.read_text()
     for name, table in reproductions().items():
         text = _replace(text, name, _markdown(table.heads, table.rows))
     write_atomically(REPRODUCTIONS, text.encode())
+
+
+def _write_energy_accuracy() -> None:
+    found = energy_accuracy.errors()
+    summary, designs, fits = energy_accuracy.summary(found), energy_accuracy.by_design(found), energy_accuracy.between()
+    text = ENERGY.read_text()
+    for name, table in (("summary", summary), ("designs", designs), ("between", fits)):
+        text = _replace(text, name, _markdown(table.heads, table.rows))
+    write_atomically(ENERGY, text.encode())
+    rows = [row[:-1] for row in summary.rows]
+    write_atomically(README, _replace(README.read_text(), "energy", _markdown(summary.heads[:-1], rows)).encode())
 
 
 def _replace(text: str, name: str, table: str) -> str:

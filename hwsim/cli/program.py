@@ -10,6 +10,7 @@ from click.shell_completion import shell_complete
 import hwsim
 from hwsim import digits
 from hwsim.cli.characterization import characterize
+from hwsim.cli.energy_accuracy import energy_accuracy
 from hwsim.cli.comparisons import compare
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
@@ -70,6 +71,7 @@ for command in (
     workloads,
     power,
     characterize,
+    energy_accuracy,
     reproduce,
 ):
     program.add_command(command)

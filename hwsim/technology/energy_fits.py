@@ -1,7 +1,8 @@
 """Energy rows from samples: an action costs so much for every bit that changes, and if it is clocked a constant.
 
-An action that has no features costs a constant alone. Constant and coefficients are not negative, and fitted by least squares of errors relative to the energy of the whole
-array during a stimulus. How well they predict is told on stimuli of networks that the fit has not seen.
+An action that has no features costs a constant alone. Constant and coefficients are not negative, and fitted by least
+squares of errors relative to the energy of the whole array during a stimulus. How well they predict is told on stimuli
+of networks that the fit has not seen.
 """
 
 import dataclasses

@@ -179,23 +179,27 @@ def available() -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
 
 
-@functools.cache
-def load(name: str) -> Technology:
-    """The technology called ``name``, or in the folder of that path (with a ``/``).
+def folder(name: str) -> Path:
+    """Where the technology called ``name`` is, or (with a ``/``) the folder of that path.
 
     TechnologyError with the nearest name if there is none.
     """
-    folder: Traversable
     if "/" in name:
-        folder = Path(name)
-        if not (folder / "energy.csv").is_file() or not (folder / "area.csv").is_file():
+        place = Path(name)
+        if not (place / "energy.csv").is_file() or not (place / "area.csv").is_file():
             raise TechnologyError(f"technology {name!r}: the folder has no energy.csv and area.csv")
-    elif name in available():
-        folder = resources.files("hwsim.data") / "technology" / name
-    else:
+        return place
+    if name not in available():
         raise TechnologyError(f"unknown technology {name!r}; {nearest(name, available())}")
-    conditions = read_conditions(folder / CONDITIONS, f"{name}/{CONDITIONS}")
-    energy, area = _rows(folder, name)
+    return Path(str(resources.files("hwsim.data") / "technology" / name))
+
+
+@functools.cache
+def load(name: str) -> Technology:
+    """The technology called ``name``, or in the folder of that path (with a ``/``); TechnologyError as `folder`."""
+    place = folder(name)
+    conditions = read_conditions(place / CONDITIONS, f"{name}/{CONDITIONS}")
+    energy, area = _rows(place, name)
     for part in conditions.pop("parts", "").split():
         more = shared_rows(part, name)
         energy, area = [*energy, *more[0]], [*area, *more[1]]
