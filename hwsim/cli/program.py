@@ -10,8 +10,8 @@ from click.shell_completion import shell_complete
 import hwsim
 from hwsim import digits
 from hwsim.cli.characterization import characterize
-from hwsim.cli.energy_accuracy import energy_accuracy
 from hwsim.cli.comparisons import compare
+from hwsim.cli.energy_accuracy import energy_accuracy
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
