@@ -15,9 +15,7 @@ def totals(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantize
     """Bits that change, by feature, while all columns of ``w`` meet rows of activations int[M, K]."""
     found = dict(datapath.toggles(x, w, array))
     if isinstance(datapath, ArrayDatapath):
-        found |= results(datapath, x, w, quantizer)
-        if not array.weight_stationary:
-            found |= registers(datapath, x, w, array)
+        found |= results(datapath, x, w, quantizer) | registers(datapath, x, w, array)
     return found
 
 
