@@ -145,7 +145,9 @@ class Store:
             raise HwsimError(f"{self.name} holds no study of hwsim")
         known = dict(tuple(row) for row in connection.execute(sa.select(_ABOUT.c.key, _ABOUT.c.value)))
         if known.get("schema") != SCHEMA:
-            raise HwsimError(f"study {self.name} is laid out as by hwsim {known.get('hwsim')}, which this one cannot read")
+            raise HwsimError(
+                f"study {self.name} is laid out as by hwsim {known.get('hwsim')}, which this one cannot read"
+            )
         return known["hwsim"]
 
     def subject(self, workload: Workload, tech: str) -> Subject:

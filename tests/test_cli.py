@@ -56,7 +56,7 @@ def test_sweep_and_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert (frame["error"] != "").sum() == 4
     out = run(capsys, "report", results, "--out", html, "--energy", tmp_path / "energy.json", "--json")
     assert json.loads(out) == {"report": str(html), "energy": str(tmp_path / "energy.json")}
-    assert html.read_text(encoding="utf-8").count('<details class="point"') == 2
+    assert detailed(html) == 12
     energy = json.loads((tmp_path / "energy.json").read_text())
     assert [each["workload"] for each in energy["results"]] == ["mlp_int8", "mlp_int4"]
 
@@ -68,6 +68,28 @@ def test_sweep_as_json_holds_every_point(capsys: pytest.CaptureFixture[str]) -> 
     assert [point["energy_pj"] is None for point in data["points"]] == [True, False]
 
 
+def detailed(page: Path) -> int:
+    """How many points a page holds with their layers."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"))
+    return len(json.loads(text)["details"])
+
+
+def test_a_study_is_reported_with_the_models_that_it_is_about(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    study, html = tmp_path / "s.sqlite", tmp_path / "r.html"
+    model = ["minilm-l6", "--weights", "int4"]
+    run(capsys, "sweep", *model, "--batch", "2", "--set", "array.rows=4,8", "--study", study)
+    run(capsys, "report", study, "--out", html)
+    assert detailed(html) == 2
+    model = ["minilm-l6", "--distribution", "uniform"]
+    run(capsys, "sweep", *model, "--set", "array.rows=4,8", "--study", tmp_path / "other.sqlite")
+    run(capsys, "report", tmp_path / "other.sqlite", "--out", html)
+    assert detailed(html) == 0
+    run(capsys, "report", tmp_path / "other.sqlite", "--out", html, "--network", *model)
+    assert detailed(html) == 2
+
+
 def test_results_of_another_network_need_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     shipped = digits.load("mlp_int4")
     network = Network(name="own", nodes=shipped.nodes, output_scale=shipped.output_scale)
@@ -75,9 +97,9 @@ def test_results_of_another_network_need_it(capsys: pytest.CaptureFixture[str], 
     results, html = tmp_path / "r.parquet", tmp_path / "r.html"
     run(capsys, "sweep", tmp_path / "own.safetensors", "--set", "array.rows=4,8", "--out", results)
     run(capsys, "report", results, "--out", html)
-    assert '<details class="point"' not in html.read_text(encoding="utf-8")
+    assert detailed(html) == 0
     run(capsys, "report", results, "--out", html, "--network", tmp_path / "own.safetensors")
-    assert '<details class="point"' in html.read_text(encoding="utf-8")
+    assert detailed(html) == 2
 
 
 def test_report_of_a_network(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def test_an_exported_study_holds_every_row(place, tmp_path, monkeypatch):
 
 
 def test_an_empty_study_exports_nothing(tmp_path):
+    with pytest.raises(HwsimError, match="no study"):
+        exporting.export(tmp_path / "study.sqlite", tmp_path / "points.parquet")
+    Store(tmp_path / "study.sqlite").close()
     with pytest.raises(HwsimError, match="holds no points"):
         exporting.export(tmp_path / "study.sqlite", tmp_path / "points.parquet")
     assert not (tmp_path / "points.parquet").exists()
@@ -252,7 +255,7 @@ def test_technologies_are_kept_apart(place):
     assert exploration.fill(place, GEMM, GRID) == 0
 
 
-def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, monkeypatch):
+def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, monkeypatch, tmp_path):
     exploration.fill(place, GEMM, [Design()])
     other = Workload.from_shapes("gemm", [(20, 12, 30)], seed=1)
     with pytest.raises(HwsimError, match="holds results of another network 'gemm'"):
@@ -261,6 +264,8 @@ def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, 
         changed.setattr(measurement, "code_hash", lambda: "0123456789abcdef")
         with pytest.raises(HwsimError, match=r"was made by hwsim .*, this is .*01234567"):
             Store(place)
+        exporting.export(place, tmp_path / "points.parquet")
+    assert list(pd.read_parquet(tmp_path / "points.parquet")["hwsim"]) == [measurement.version()]
     assert exploration.fill(place, GEMM, [Design()]) == 0
 
 

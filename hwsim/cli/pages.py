@@ -16,7 +16,10 @@ from hwsim.reporting.gathering import gather, is_study, parts_of
 @click.argument("source", metavar="RESULTS|STUDY|NETWORK")
 @click.option("--out", default="report.html", show_default=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--network", "networks", multiple=True, metavar="NETWORK",
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="NETWORK",
     help="A network of RESULTS or STUDY that is neither shipped nor a model as it comes.",
 )
 @inputs.design_option

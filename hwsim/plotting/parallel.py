@@ -36,7 +36,10 @@ def plot_parallel(frame: pd.DataFrame) -> go.Figure:
     nothing is feasible.
     """
     points = feasible(frame)
-    scales = [*_keys(points), *(_metric(points, name) for name in SHOWN if name in points and points[name].notna().any())]
+    scales = [
+        *_keys(points),
+        *(_metric(points, name) for name in SHOWN if name in points and points[name].notna().any()),
+    ]
     color = "workload" if points["workload"].nunique() > 1 else "datapath.name"
     places = np.column_stack([*(scale.places for scale in scales), np.full(len(points), np.nan)])
     across = [*range(len(scales)), None]

@@ -107,7 +107,7 @@ def near_front(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     front = pareto(rows).drop_duplicates(list(OBJECTIVES)).index
     if len(front) > count:
         front = front[np.linspace(0, len(front) - 1, count).round().astype(int)]
-    best = pd.Index([rows[name].idxmin() for name in (*OBJECTIVES, "edp_js")])
+    best = pd.Index({rows[name].idxmin() for name in (*OBJECTIVES, "edp_js")})
     chosen = front.union(best)
     rest = rows.drop(chosen).nsmallest(max(0, count - len(chosen)), "edp_js").index
     return rows.loc[chosen.union(rest)]

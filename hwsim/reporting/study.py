@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ from hwsim.simulation import simulate
 from hwsim.workload import Workload
 
 Subject = Network | Workload
-Source = pd.DataFrame | Result | Sequence[Result] | str | Path
+Source: TypeAlias = pd.DataFrame | Result | Sequence[Result] | str | Path
 DETAILED = 120
 """Points of all networks whose layers a page holds; each takes some 5 kB and a tenth of a second."""
 

@@ -6,6 +6,7 @@ they are needed; the real ones have the same shapes.
 
 import functools
 from importlib import resources
+from typing import Any
 
 from hwsim import schema
 from hwsim.errors import HwsimError, NetworkError, nearest
@@ -95,9 +96,14 @@ def titled(title: str, batch: int) -> Workload | None:
     name, *words = title.split()
     if name not in available() or not words:
         return None
-    given = {"stage": word for word in words if word in describe(name).STAGES}
-    given |= {"context": int(word) for word in words[:-1] if word.isdecimal()}
-    given |= {"generate": int(word[1:]) for word in words[:-1] if word[0] == "x" and word[1:].isdecimal()}
+    given: dict[str, Any] = {}
+    for word in words[:-1]:
+        if word in describe(name).STAGES:
+            given["stage"] = word
+        elif word.isdecimal():
+            given["context"] = int(word)
+        elif word.removeprefix("x").isdecimal():
+            given["generate"] = int(word.removeprefix("x"))
     try:
         return load(name, batch=batch, weights=words[-1], **given)
     except HwsimError:
