@@ -8,8 +8,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser
@@ -20,7 +22,16 @@ from hwsim.errors import HwsimError
 from hwsim.exploration import OBJECTIVES
 from hwsim.exporting import export
 from hwsim.measurement import version
-from hwsim.reporting import energy_frame, energy_plain, read_results, report, write_energy, write_results
+from hwsim.reporting import (
+    energy_frame,
+    energy_plain,
+    energy_schema,
+    read_results,
+    reference_tables,
+    report,
+    write_energy,
+    write_results,
+)
 from hwsim.reporting.gathering import gather, near_front, parts_of
 from hwsim.store import technology_hash
 from tests.browser import Opened, chromium, open_file
@@ -369,8 +380,54 @@ def test_energy_adds_up(subjects: list[hwsim.Workload], tmp_path: Path) -> None:
     data = json.loads(write_energy([result], tmp_path / "energy.json").read_text())
     assert data == json.loads(json.dumps(energy_plain([result])))
     assert data["schema"] == "hwsim.energy/1"
+    jsonschema.validate(data, energy_schema())
     csv = pd.read_csv(write_energy([result], tmp_path / "energy.csv"))
     parquet = pd.read_parquet(write_energy([result], tmp_path / "energy.parquet"))
     assert csv["total_pj"].sum() == pytest.approx(parquet["total_pj"].sum()) == pytest.approx(result.energy_pj)
     with pytest.raises(HwsimError, match="accepted"):
         write_energy([result], tmp_path / "energy.txt")
+
+
+@pytest.mark.parametrize("key", ["schema", "design_hash", "count", "category"])
+def test_schema_of_energy_refuses_what_is_not_a_report(subjects: list[hwsim.Workload], key: str) -> None:
+    data = json.loads(json.dumps(energy_plain([hwsim.simulate(subjects[0], hwsim.Design())])))
+    place = {"schema": data, "design_hash": data["results"][0]}.get(key, data["results"][0]["components"][0])
+    place[key] = "wrong"
+    with pytest.raises(jsonschema.ValidationError, match="wrong"):
+        jsonschema.validate(data, energy_schema())
+    del place[key]
+    with pytest.raises(jsonschema.ValidationError, match=f"'{key}' is a required property"):
+        jsonschema.validate(data, energy_schema())
+
+
+def test_reference_tables_hold_energy_and_area_of_the_result(subjects: list[hwsim.Workload], tmp_path: Path) -> None:
+    result = hwsim.simulate(subjects[0], hwsim.Design(datapath=hwsim.BitSerial(skip="zero")))
+    data = yaml.safe_load(write_energy([result], tmp_path / "tables.yaml").read_text(encoding="utf-8"))
+    assert [data[name]["version"] for name in ("ERT", "ART")] == ["0.4", "0.4"]
+    assert data == reference_tables(result)
+    instances = re.compile(r"hwsim\.([a-z_.]+)\[1\.\.(\d+)\]")
+    areas = {instances.fullmatch(table["name"]).groups(): table["area"] for table in data["ART"]["tables"]}
+    assert sum(int(count) * area for (_, count), area in areas.items()) == pytest.approx(result.area_um2)
+    energies = {
+        (*instances.fullmatch(table["name"]).groups(), action["name"]): action["energy"]
+        for table in data["ERT"]["tables"]
+        for action in table["actions"]
+    }
+    counts = {
+        (row.component, row.action.replace(" ", "_")): row.count for row in energy_frame(result).itertuples(index=False)
+    }
+    leaking = sum(int(count) * energy for (_, count, action), energy in energies.items() if action == "leak")
+    total = leaking * counts.pop(("leakage", "cycle"))
+    total += sum(energy * counts[name, action] for (name, _, action), energy in energies.items() if action != "leak")
+    assert total == pytest.approx(result.energy_pj)
+
+
+def test_reference_tables_are_of_one_design(subjects: list[hwsim.Workload], tmp_path: Path) -> None:
+    results = [hwsim.simulate(subject, hwsim.Design()) for subject in subjects]
+    with pytest.raises(HwsimError, match="of one network on one design, not of 2"):
+        write_energy(results, tmp_path / "tables.yaml")
+    override = hwsim.Override(layers="matmul0", datapath=hwsim.Mac(lanes=4))
+    mixed = hwsim.simulate(subjects[0], hwsim.Design(overrides=(override,)))
+    with pytest.raises(HwsimError, match="the design has several"):
+        write_energy([mixed], tmp_path / "tables.yaml")
+    assert not list(tmp_path.iterdir())

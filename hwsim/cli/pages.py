@@ -25,7 +25,11 @@ from hwsim.reporting.gathering import gather, is_study, parts_of
 @inputs.design_option
 @inputs.batch_option
 @inputs.subject_options
-@click.option("--energy", type=click.Path(path_type=Path, dir_okay=False), help="Energy as .json, .csv or .parquet.")
+@click.option(
+    "--energy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Energy as .json, .csv, .parquet or (ERT, ART) .yaml.",
+)
 @inputs.json_option
 def report(
     source: str,
@@ -50,6 +54,7 @@ def report(
       hwsim report bert.sqlite
       hwsim report llama.sqlite --network llama-2-7b --stage decode --weights int4
       hwsim report mlp_int8 --design bit_serial_16x16 --out mlp.html --energy energy.json
+      hwsim report mlp_int8 --design mac_16x16 --energy reference_tables.yaml
     """
     if energy:
         check_suffix(energy)
@@ -68,10 +73,10 @@ def report(
         subject = inputs.subject(source, batch, choices)
         results = [hwsim.simulate(subject, inputs.design(design_name), batch, progress=True)]
         found, title = study.Study.of(results, [subject]), subject.name
-    page.write_page(found, out, title, progress=True)
     written = {"report": str(out)}
     if energy:
         written["energy"] = str(write_energy(results, energy))
+    page.write_page(found, out, title, progress=True)
     if as_json:
         output.print_json(written)
     else:

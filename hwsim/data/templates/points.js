@@ -74,7 +74,7 @@ function prepareLines(figure) {
   for (const { meta, y } of figure.data) {
     meta.rows.forEach((row, i) => across.places.set(row, y.slice(i * across.width, (i + 1) * across.width)));
   }
-  figure.layout.width = Math.max(lines.parentElement.clientWidth - 2, 92 * across.width);
+  figure.layout.width = Math.max(lines.parentElement.clientWidth - 2, 104 * across.width);
   figure.data.push({ mode: "lines", line: { width: 4 }, showlegend: false, hoverinfo: "skip", x: [], y: [] });
 }
 
