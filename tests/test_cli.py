@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hwsim
-from hwsim import digits, presets
+from hwsim import datapaths, digits, presets
 from hwsim.cli import main
 from hwsim.cli.program import program
 from hwsim.network import Network
@@ -121,10 +121,28 @@ def test_rtl_writes_verilog(dataflow: str, capsys: pytest.CaptureFixture[str], t
     assert all((tmp_path / "vectors" / name).is_file() for name in written)
 
 
-@pytest.mark.parametrize("command", [[], ["simulate"], ["sweep"], ["report"], ["rtl"], ["workloads"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in program.commands)])
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     text = run(capsys, *command, "--help")
     assert re.search(rf"Examples?:\n\s+hwsim {' '.join(command)}", text)
+
+
+def test_every_command_is_there() -> None:
+    wanted = "simulate sweep search report rtl characterize reproduce formats datapaths workloads compare export power"
+    assert set(wanted.split()) <= set(program.commands)
+
+
+def test_datapaths_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = run(capsys, "datapaths")
+    for part in ("bit_serial", "weight_stationary", "model only", "nangate45: measured"):
+        assert part in listed
+    found = json.loads(run(capsys, "datapaths", "fp_mac", "--json"))
+    defaults = {each["name"]: each["default"] for each in found["parameters"]}
+    assert defaults == {key: value for key, value in datapaths.find("fp_mac")().to_plain().items() if key != "name"}
+    assert found["technologies"]["nangate45"]["measured"] > 0
+    assert "fp8_e4m3" in found["formats"]
+    shown = run(capsys, "datapaths", "stripes")
+    assert re.search(r"formats +-\n", shown)
 
 
 def test_version_and_bare_call(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +166,8 @@ BAD = {
     "infeasible design": ["simulate", "mlp_int8", "--design", "bit_serial_4bit_edge"],
     "batch of zero": ["simulate", "mlp_int8", "--batch", "0"],
     "batch is no number": ["simulate", "mlp_int8", "--batch", "many"],
+    "unknown datapath": ["datapaths", "macc"],
+    "unknown format": ["formats", "int44"],
     "unknown model": ["workloads", "llama-2-70b"],
     "unknown stage": ["simulate", "llama-2-7b", "--stage", "train"],
     "format of a model's weights": ["simulate", "llama-2-7b", "--weights", "int9"],

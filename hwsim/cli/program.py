@@ -11,6 +11,7 @@ import hwsim
 from hwsim import digits
 from hwsim.cli.characterization import characterize
 from hwsim.cli.comparisons import compare
+from hwsim.cli.datapaths import datapaths
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
 from hwsim.cli.hardware import rtl
@@ -66,6 +67,7 @@ for command in (
     report,
     rtl,
     formats,
+    datapaths,
     rules,
     workloads,
     power,
