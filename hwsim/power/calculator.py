@@ -6,6 +6,7 @@ toggles x probability that the output follows the pin, and summed over supplies.
 toggles times the mean energy in the states of each group. See docs/power.md.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -93,14 +94,11 @@ def compute(
     ``delays``: what `timing.analyse` says of them, if it is known already. PowerError if a cell has no
     internal-power tables.
     """
-    for cell in netlist.cells:
-        if cell.inputs and cell.outputs and not any(pin.internal_power for pin in cell.pins.values()):
-            raise PowerError(f"cell {cell.name!r} of {cell.library} has no internal_power tables")
     delays = delays or timing.analyse(netlist, wire_load)
     count = netlist.cell_of.size
     switching, internal, leakage = np.zeros(count), np.zeros(count), np.zeros(count)
-    for number in range(len(netlist.cells)):
-        group = _Group(netlist, number, activity, delays)
+    for group in _groups(netlist, delays):
+        group.take(activity)
         switching[group.instances] = group.switching_fj()
         internal[group.instances] = group.internal_fj()
         leakage[group.instances] = group.leakage_nw()
@@ -119,33 +117,60 @@ def compute(
     )
 
 
-class _Group:
-    """All instances of one cell; energies of each over the whole activity: float64[n]."""
+@functools.lru_cache(maxsize=2)
+def _groups(netlist: Netlist, delays: Timing) -> "tuple[_Group, ...]":
+    """The cells of a netlist, with what no activity changes: kept, as one netlist sees many activities."""
+    for cell in netlist.cells:
+        if cell.inputs and cell.outputs and not any(pin.internal_power for pin in cell.pins.values()):
+            raise PowerError(f"cell {cell.name!r} of {cell.library} has no internal_power tables")
+    return tuple(_Group(netlist, number, delays) for number in range(len(netlist.cells)))
 
-    def __init__(self, netlist: Netlist, number: int, activity: Activity, delays: Timing) -> None:
+
+class _Group:
+    """All instances of one cell; energies of each over the whole of the activity taken last: float64[n]."""
+
+    def __init__(self, netlist: Netlist, number: int, delays: Timing) -> None:
         self.cell: Cell = netlist.cells[number]
         self.instances = np.flatnonzero(netlist.cell_of == number)
         self.pins = list(self.cell.pins)
         self.nets = netlist.pin_net[netlist.pin_start[self.instances][:, None] + np.arange(len(self.pins))]
-        places = activity.state_start[self.instances][:, None] + np.arange(1 << len(self.pins))
-        self.states = activity.states[places]
         connected = self.nets != ABSENT
-        self.toggles = np.where(connected, activity.toggles[self.nets], 0.0)
         self.load = np.where(connected, delays.load_ff[self.nets].max(axis=2), 0.0)
         self.slew = np.where(connected[:, :, None], delays.slew_ps[self.nets], 0.0)
+        self._energies: dict[tuple[int, int], np.ndarray] = {}
+        self._on: dict[Expression, np.ndarray] = {}
+        self._following: dict[tuple[Expression, str], np.ndarray] = {}
+
+    def take(self, activity: Activity) -> None:
+        """What the following energies are of."""
+        places = activity.state_start[self.instances][:, None] + np.arange(1 << len(self.pins))
+        self.states = activity.states[places]
+        self.toggles = np.where(self.nets != ABSENT, activity.toggles[self.nets], 0.0)
         self.joint = activity.joint_states
+
+    def _on_states(self, expression: Expression) -> np.ndarray:
+        """States in which an expression of pins is true: bool[2^pins]."""
+        if expression not in self._on:
+            self._on[expression] = on_states(self.cell, expression)
+        return self._on[expression]
 
     def _where(self, states: np.ndarray) -> np.ndarray:
         """Probability of a set of states (bool[2^pins])."""
         return self.states @ states.astype(float)
 
-    def _mean_energy(self, power: InternalPower, load: np.ndarray, slew: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Mean of the rise and fall energies at each instance's slews and load."""
-        pool = TablePool()
-        shape = load.shape
-        rise = pool.look_up(np.full(shape, pool.number(power.rise), np.int64), slew[RISE], load)
-        fall = pool.look_up(np.full(shape, pool.number(power.fall), np.int64), slew[FALL], load)
-        return (rise + fall) / 2
+    def _mean_energy(self, k: int, power: InternalPower) -> np.ndarray:
+        """Mean of the rise and fall energies of a group of pin k at each instance's slews and load."""
+        if (k, id(power)) not in self._energies:
+            pin = self.cell.pins[self.pins[k]]
+            if pin.direction == "input":
+                load, slew = np.zeros(len(self.instances)), (self.slew[:, k, RISE], self.slew[:, k, FALL])
+            else:
+                load, slew = self.load[:, k], self._causing_slews(pin, power)
+            pool = TablePool()
+            rise = pool.look_up(np.full(load.shape, pool.number(power.rise), np.int64), slew[RISE], load)
+            fall = pool.look_up(np.full(load.shape, pool.number(power.fall), np.int64), slew[FALL], load)
+            self._energies[k, id(power)] = (rise + fall) / 2
+        return self._energies[k, id(power)]
 
     def switching_fj(self) -> np.ndarray:
         """Half C V^2 per toggle of every output."""
@@ -168,13 +193,11 @@ class _Group:
 
     def _input_fj(self, k: int, pin: Pin) -> np.ndarray:
         total = np.zeros(len(self.instances))
-        slew = self.slew[:, k, RISE], self.slew[:, k, FALL]
         for rail in _rails(pin.internal_power):
             powers = [power for power in pin.internal_power if power.related_pg_pin == rail]
             states = self._states_of(powers, lambda power: self._hidden_states(pin, power))
             for power, where in zip(powers, states, strict=True):
-                energy = self._mean_energy(power, np.zeros(len(self.instances)), slew)
-                total += self.toggles[:, k] * self._where(where) * energy
+                total += self.toggles[:, k] * self._where(where) * self._mean_energy(k, power)
         return total
 
     def _states_of(
@@ -201,11 +224,11 @@ class _Group:
                     if pin.name in function.inputs:
                         return self._follows(function, pin.name)
                     break
-        return on_states(self.cell, when)
+        return self._on_states(when)
 
     def _output_fj(self, k: int, pin: Pin, powers: Sequence[InternalPower]) -> np.ndarray:
         weights = self._weights(pin, powers)
-        energies = [self._mean_energy(power, self.load[:, k], self._causing_slews(pin, power)) for power in powers]
+        energies = [self._mean_energy(k, power) for power in powers]
         weights[:, weights.sum(axis=0) == 0] = 1.0
         return self.toggles[:, k] * (weights * np.array(energies)).sum(axis=0) / weights.sum(axis=0)
 
@@ -219,7 +242,7 @@ class _Group:
             rows = [row for row, power in enumerate(powers) if power.related_pin == related]
             toggles = self.toggles[:, self.pins.index(related)]
             groups = [powers[row] for row in rows]
-            conditions = self._states_of(groups, lambda power: on_states(self.cell, _condition(power)))
+            conditions = self._states_of(groups, lambda power: self._on_states(_condition(power)))
             for row, condition in zip(rows, conditions, strict=True):
                 if pin.function is not None and related in pin.function.inputs:
                     follows = self._follows(pin.function, related)
@@ -232,10 +255,13 @@ class _Group:
 
     def _follows(self, function: Expression, pin: str) -> np.ndarray:
         """States in which an output follows a pin; all of them where that depends on a flip-flop's state."""
-        difference = function.difference(pin)
-        if set(difference.inputs) <= set(self.pins):
-            return on_states(self.cell, difference)
-        return np.ones(1 << len(self.pins), bool)
+        if (function, pin) not in self._following:
+            difference = function.difference(pin)
+            known = set(difference.inputs) <= set(self.pins)
+            self._following[function, pin] = (
+                self._on_states(difference) if known else np.ones(1 << len(self.pins), bool)
+            )
+        return self._following[function, pin]
 
     def _causing_slews(self, pin: Pin, power: InternalPower) -> tuple[np.ndarray, np.ndarray]:
         """Slews of the related pin at the edges that make the output rise and fall."""
@@ -259,7 +285,7 @@ class _Group:
             here = np.zeros(1 << len(self.pins), bool)
             for entry in entries:
                 if entry.when is not None:
-                    states = on_states(self.cell, entry.when)
+                    states = self._on_states(entry.when)
                     total += self._where(states) * entry.power_nw
                     here |= states
             for entry in entries:

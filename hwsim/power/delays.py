@@ -5,6 +5,7 @@ loads of the netlist; delays are inertial. Inputs and clock edges come at the sa
 before the next one.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,7 @@ def arrivals(netlist: Netlist, delays: Timing) -> np.ndarray:
     return time.max(axis=1)
 
 
+@functools.lru_cache(maxsize=2)
 def _settled(netlist: Netlist) -> np.ndarray:
     """uint8[nets]: values at rest with inputs and flip-flops at 0."""
     values = np.zeros(len(netlist.nets), np.uint8)
@@ -73,6 +75,7 @@ def _settled(netlist: Netlist) -> np.ndarray:
     return values
 
 
+@functools.lru_cache(maxsize=2)
 def _sinks(netlist: Netlist, delays: Timing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per net the gates that read it, each with its delay to a rise and to a fall, in fs."""
     gates = netlist.gate_net.size
