@@ -184,6 +184,21 @@ BAD = {
     "missing space file": ["sweep", "mlp_int8", "--space", "none.yaml"],
     "space is a list": ["sweep", "mlp_int8", "--space", "{list}"],
     "space without list": ["sweep", "mlp_int8", "--space", "{scalar}"],
+    "space without values": ["sweep", "mlp_int8", "--space", "{nothing}"],
+    "empty space file": ["sweep", "mlp_int8", "--space", "{empty}"],
+    "contradictory space": ["sweep", "mlp_int8", "--set", "overlap=tile", "--set", "refetch=layer"],
+    "unknown datapath in a space": ["sweep", "mlp_int8", "--set", "datapath.name=mac,macc"],
+    "no jobs": ["sweep", "mlp_int8", "--set", "array.rows=4", "--jobs", "0"],
+    "address of no scheduler": ["sweep", "mlp_int8", "--set", "array.rows=4", "--dask", "nonsense"],
+    "study that is none": ["sweep", "mlp_int8", "--set", "array.rows=4", "--study", "{text}"],
+    "contradictory limits": ["search", "mlp_int8", "--set", "array.rows=4", "--limit", "area_um2=5:1"],
+    "missing study to report": ["report", "none.sqlite"],
+    "missing study to export": ["export", "none.sqlite", "--out", "points.parquet"],
+    "compare with no design": ["compare", "mac_16x16", "mac_17", "--network", "mlp_int8"],
+    "rules on no network": ["rules", "mlp_int7"],
+    "characterize no design": ["characterize", "mac_17"],
+    "reproduce nothing": ["reproduce", "bitmood"],
+    "power of nothing": ["power"],
     "nothing feasible": ["sweep", "mlp_int8", "--set", "datapath.weight_bits=4"],
     "missing results": ["report", "none.parquet"],
     "no results": ["report", "{parquet}"],
@@ -205,7 +220,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     contents = {
         "text": b"[a\nb: }", "binary": b"\xff\xfe\x00", "design": b"arrray: {rows: 4}", "list": b"[1, 2]",
-        "scalar": b"array.rows: 4", "parquet": b"PAR1",
+        "scalar": b"array.rows: 4", "parquet": b"PAR1", "empty": b"", "nothing": b"array.rows: []",
     }  # fmt: skip
     names = {name: f"{name}.parquet" if name == "parquet" else name for name in contents}
     monkeypatch.chdir(tmp_path)
@@ -218,6 +233,25 @@ def test_bad_input_is_one_line(
     assert (status, out) == (2, "")
     assert re.fullmatch(r"hwsim: error: [^\n]+\n", err)
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_results_that_do_not_fit_are_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(capsys, "sweep", "mlp_int8", "--set", "array.rows=4,8", "--study", "s.sqlite", "--out", "r.parquet")
+    pd.read_parquet("r.parquet").drop(columns=["edp_js", "design"]).to_parquet("less.parquet")
+    for arguments, message in (
+        (["report", "less.parquet"], "column 'design' is missing (2 in all)"),
+        (["report", "s.sqlite", "--network", "cnn_int8"], "no results of 'cnn_int8'; accepted: mlp_int8"),
+        (["report", "s.sqlite", "--stage", "decode"], "--stage is an option of a model"),
+        (["report", "s.sqlite", "--design", "mac_16x16"], "--design goes with a network"),
+        (["report", "s.sqlite", "--energy", "tables.txt"], "accepted: "),
+    ):
+        before = sorted(tmp_path.iterdir())
+        assert main(arguments) == 2
+        assert re.fullmatch(rf"hwsim: error: [^\n]*{re.escape(message)}[^\n]*\n", capsys.readouterr().err)
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def test_missing_extra_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from hwsim import (
     sweep,
 )
 from hwsim.errors import HwsimError
+from hwsim.reporting import gathering
 from hwsim.reporting.study import read_results
 from hwsim.store import Store
 
@@ -215,13 +216,18 @@ def peak_bytes(work):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("kind", ["fill", "threads", "search", "export"])
+@pytest.mark.parametrize("kind", ["fill", "threads", "search", "export", "report"])
 def test_memory_does_not_grow_with_points(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(exploration, "AT_ONCE", 500)
     monkeypatch.setattr(optimization, "AT_ONCE", 500)
     monkeypatch.setattr(execution, "IN_FLIGHT", 4)
+    monkeypatch.setattr(gathering, "KEPT", 100)
     read = Store.read
     monkeypatch.setattr(Store, "read", lambda self: read(self, 500))
+    after = {
+        "export": lambda place: exporting.export(place, tmp_path / "points.parquet"),
+        "report": lambda place: gathering.gather(gathering.parts_of(place)),
+    }
 
     def work(rates):
         clocks = {"clock_mhz": [100.0 + each for each in range(100)]}
@@ -231,7 +237,7 @@ def test_memory_does_not_grow_with_points(kind, tmp_path, monkeypatch):
             return peak_bytes(lambda: search(GEMM, space))
         with ThreadPoolExecutor(2) if kind == "threads" else contextlib.nullcontext() as executor:
             peak = peak_bytes(lambda: exploration.fill(place, GEMM, space, executor=executor))
-        return peak if kind != "export" else peak_bytes(lambda: exporting.export(place, tmp_path / "points.parquet"))
+        return peak_bytes(lambda: after[kind](place)) if kind in after else peak
 
     work(5)  # what is remembered of every sweep
     few, many = work(30), work(110)
