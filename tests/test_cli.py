@@ -243,7 +243,7 @@ def test_results_that_do_not_fit_are_one_line(
     pd.read_parquet("r.parquet").drop(columns=["edp_js", "design"]).to_parquet("less.parquet")
     for arguments, message in (
         (["report", "less.parquet"], "column 'design' is missing (2 in all)"),
-        (["report", "s.sqlite", "--network", "cnn_int8"], "no results of 'cnn_int8'; accepted: mlp_int8"),
+        (["report", "s.sqlite", "--network", "cnn_int8"], "no results of 'cnn_int8'; did you mean 'mlp_int8'"),
         (["report", "s.sqlite", "--stage", "decode"], "--stage is an option of a model"),
         (["report", "s.sqlite", "--design", "mac_16x16"], "--design goes with a network"),
         (["report", "s.sqlite", "--energy", "tables.txt"], "accepted: "),
