@@ -129,9 +129,14 @@ def _in_memory(workload: Workload, points: Grid | Points, workers: Executor | No
     return pd.concat([found[start] for start in sorted(found)], ignore_index=True)
 
 
-def rows(workload: str, batch: int, workload_hash: str, designs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """A sweep's rows: of a workload on ``designs`` (`design_columns`) with the totals ``found``."""
-    known = {"workload": workload, "batch": batch, "workload_hash": workload_hash, "hwsim": version()}
+def rows(
+    workload: str, batch: int, workload_hash: str, designs: pd.DataFrame, found: pd.DataFrame, made_by: str = ""
+) -> pd.DataFrame:
+    """A sweep's rows: of a workload on ``designs`` (`design_columns`) with the totals ``found``.
+
+    ``made_by`` is the version of hwsim that found them, this one if it is empty.
+    """
+    known = {"workload": workload, "batch": batch, "workload_hash": workload_hash, "hwsim": made_by or version()}
     return pd.concat([pd.DataFrame(known, index=designs.index), designs, found], axis=1)
 
 

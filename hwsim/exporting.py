@@ -1,7 +1,9 @@
 """Studies as Parquet files, however large."""
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +12,6 @@ import pyarrow.parquet as pq
 
 from hwsim.errors import HwsimError
 from hwsim.exploration import design_columns, rows
-from hwsim.filling import opened
 from hwsim.store import WHOLE, Store
 
 
@@ -25,21 +26,30 @@ def export(study: str | Path | Store, path: str | Path) -> int:
     os.close(handle)
     writer: pq.ParquetWriter | None = None
     try:
-        with opened(study) as store:
-            for subject, points, totals in store.read():
-                frame = rows(subject.workload, subject.batch, subject.workload_hash, design_columns(points), totals)
-                table = _table(frame, None if writer is None else writer.schema)
-                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
-                writer.write_table(table)
-                count += len(frame)
-            if writer is None:
-                raise HwsimError(f"study {store.name} holds no points")
+        for frame in frames(study):
+            table = _table(frame, None if writer is None else writer.schema)
+            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+            writer.write_table(table)
+            count += len(frame)
+        assert writer is not None
         writer.close()
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return count
+
+
+def frames(study: str | Path | Store) -> Iterator[pd.DataFrame]:
+    """All points of ``study`` with the columns of a sweep, some at a time; HwsimError if there are none."""
+    with contextlib.nullcontext(study) if isinstance(study, Store) else Store(study, reading=True) as store:
+        empty = True
+        for subject, points, totals in store.read():
+            empty = False
+            designs = design_columns(points)
+            yield rows(subject.workload, subject.batch, subject.workload_hash, designs, totals, store.version)
+        if empty:
+            raise HwsimError(f"study {store.name} holds no points")
 
 
 def _table(frame: pd.DataFrame, schema: pa.Schema | None) -> pa.Table:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -49,14 +50,28 @@ class Summary:
 
 def summarize(chosen: Format) -> Summary:
     """The summary of a format, from random weights of its typical shape and parameters."""
-    rng = np.random.default_rng(SEED)
-    w = rng.standard_normal(chosen.typical_shape, dtype=np.float32)
-    q = quantize(w + 1j * rng.standard_normal(w.shape) if chosen.complex else w, chosen.name, **chosen.typical)
+    q = _sample(chosen)
+    found = _takers(q, datapaths.available())
     return Summary(
         name=chosen.name, alphabet=chosen.alphabet, bits_per_weight=q.bits_per_weight, planes=_planes(q),
-        max_terms=_max_terms(q), datapaths=_datapaths(q), greedy=chosen.greedy, mac=chosen.mac,
+        max_terms=_max_terms(q),
+        datapaths=tuple(
+            f"{name} ({', '.join(needed)})" if needed else name for name, needed in found.items() if needed is not None
+        ), greedy=chosen.greedy, mac=chosen.mac,
         definition=inspect.getdoc(chosen.quantize) or "",
     )  # fmt: skip
+
+
+def takers(chosen: Format, paths: Mapping[str, type[Datapath]]) -> dict[str, tuple[str, ...] | None]:
+    """Of each of ``paths``: parameters that must be other than their defaults for a format, None if it takes none."""
+    return _takers(_sample(chosen), paths)
+
+
+def _sample(chosen: Format) -> QTensor:
+    """Random weights of the format's typical shape and parameters."""
+    rng = np.random.default_rng(SEED)
+    w = rng.standard_normal(chosen.typical_shape, dtype=np.float32)
+    return quantize(w + 1j * rng.standard_normal(w.shape) if chosen.complex else w, chosen.name, **chosen.typical)
 
 
 def _planes(q: QTensor) -> int | None:
@@ -73,17 +88,12 @@ def _max_terms(q: QTensor) -> int | None:
     return max(len(terms) for table in q.codebook.terms() for terms in table)
 
 
-def _datapaths(q: QTensor) -> tuple[str, ...]:
+def _takers(q: QTensor, paths: Mapping[str, type[Datapath]]) -> dict[str, tuple[str, ...] | None]:
     try:
         lowered = lower(q)
     except FormatError:
-        return ()
-    found = {
-        name: _parameters(cls, lowered) for name, cls in datapaths.available().items() if not issubclass(cls, Rule)
-    }
-    return tuple(
-        f"{name} ({', '.join(needed)})" if needed else name for name, needed in found.items() if needed is not None
-    )
+        return dict.fromkeys(paths)
+    return {name: None if issubclass(cls, Rule) else _parameters(cls, lowered) for name, cls in paths.items()}
 
 
 def _parameters(cls: type[Datapath], lowered: QTensor) -> tuple[str, ...] | None:

@@ -87,24 +87,32 @@ class Subject:
 class Store:
     """The results in the database ``place``: a path, or a URL of SQLAlchemy.
 
-    HwsimError if it cannot be opened, or was made by another version of hwsim.
+    HwsimError if it cannot be opened, or was made by another version of hwsim. For ``reading`` any version will do,
+    and what is not there is not made.
     """
 
-    def __init__(self, place: str | Path) -> None:
+    def __init__(self, place: str | Path, *, reading: bool = False) -> None:
         text = str(place)
         try:
             url = sa.engine.make_url(text if "://" in text else f"sqlite:///{text}")
             self.name = url.render_as_string(hide_password=True)
             if url.get_backend_name() == "sqlite" and url.database:
+                if reading and not Path(url.database).is_file():
+                    raise HwsimError(f"no study {url.database!r}")
                 Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
             self._engine = sa.create_engine(url)
         except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, OSError) as error:
             raise HwsimError(f"cannot open study {text!r}: {error}") from None
         if self._engine.dialect.name == "sqlite":
-            _set_up_sqlite(self._engine)
+            _set_up_sqlite(self._engine, reading)
         self._ids: dict[tuple[str, str], int] = {}
         try:
-            self._write(self._create)
+            if reading:
+                with self._reading() as connection:
+                    self.version = self._look(connection)
+            else:
+                self._write(self._create)
+                self.version = version()
         except BaseException:
             self.close()
             raise
@@ -128,8 +136,19 @@ class Store:
         elif known != own:
             raise HwsimError(
                 f"study {self.name} was made by hwsim {known.get('hwsim')}, this is {own['hwsim']}, whose results may "
-                "differ: name another study (hwsim export writes what this one holds)"
+                "differ: name another study (hwsim export and hwsim report read this one)"
             )
+
+    def _look(self, connection: sa.Connection) -> str:
+        """The version of hwsim that made the study."""
+        if not sa.inspect(connection).has_table(_ABOUT.name):
+            raise HwsimError(f"{self.name} holds no study of hwsim")
+        known = dict(tuple(row) for row in connection.execute(sa.select(_ABOUT.c.key, _ABOUT.c.value)))
+        if known.get("schema") != SCHEMA:
+            raise HwsimError(
+                f"study {self.name} is laid out as by hwsim {known.get('hwsim')}, which this one cannot read"
+            )
+        return known["hwsim"]
 
     def subject(self, workload: Workload, tech: str) -> Subject:
         """``workload`` with the tables of ``tech``; HwsimError if its name stands for another one in this study."""
@@ -197,7 +216,10 @@ class Store:
     def read(self, at_once: int = 1 << 16) -> Iterator[tuple[Subject, Points, pd.DataFrame]]:
         """Everything, by subject: design points and totals, at most ``at_once`` rows at a time."""
         with self._reading() as connection:
-            values = _values(connection)
+            try:
+                values = _values(connection)
+            except HwsimError as error:
+                raise HwsimError(f"study {self.name} holds designs of hwsim {self.version}: {error}") from None
             subjects = [
                 Subject(row.id, row.workload, row.workload_hash, row.batch)
                 for row in connection.execute(sa.select(_SUBJECTS).order_by(_SUBJECTS.c.id))
@@ -286,14 +308,15 @@ def technology_hash(name: str) -> str:
     return schema.content_hash([name, repr(tech.energy_rows), repr(tech.area_rows)])
 
 
-def _set_up_sqlite(engine: sa.Engine) -> None:
+def _set_up_sqlite(engine: sa.Engine, reading: bool) -> None:
     """Readers and one writer at a time that do not disturb each other, and transactions that a kill leaves whole."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _: object) -> None:
         connection.isolation_level = None  # `begin` says when a transaction starts
         connection.execute(f"PRAGMA busy_timeout={WAIT_S * 1000}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        if not reading:
+            connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hwsim
-from hwsim import digits, presets
+from hwsim import datapaths, digits, presets
 from hwsim.cli import main
 from hwsim.cli.program import program
 from hwsim.network import Network
@@ -56,7 +56,7 @@ def test_sweep_and_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert (frame["error"] != "").sum() == 4
     out = run(capsys, "report", results, "--out", html, "--energy", tmp_path / "energy.json", "--json")
     assert json.loads(out) == {"report": str(html), "energy": str(tmp_path / "energy.json")}
-    assert html.read_text(encoding="utf-8").count('<details class="point"') == 2
+    assert detailed(html) == 12
     energy = json.loads((tmp_path / "energy.json").read_text())
     assert [each["workload"] for each in energy["results"]] == ["mlp_int8", "mlp_int4"]
 
@@ -68,6 +68,28 @@ def test_sweep_as_json_holds_every_point(capsys: pytest.CaptureFixture[str]) -> 
     assert [point["energy_pj"] is None for point in data["points"]] == [True, False]
 
 
+def detailed(page: Path) -> int:
+    """How many points a page holds with their layers."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"))
+    return len(json.loads(text)["details"])
+
+
+def test_a_study_is_reported_with_the_models_that_it_is_about(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    study, html = tmp_path / "s.sqlite", tmp_path / "r.html"
+    model = ["minilm-l6", "--weights", "int4"]
+    run(capsys, "sweep", *model, "--batch", "2", "--set", "array.rows=4,8", "--study", study)
+    run(capsys, "report", study, "--out", html)
+    assert detailed(html) == 2
+    model = ["minilm-l6", "--distribution", "uniform"]
+    run(capsys, "sweep", *model, "--set", "array.rows=4,8", "--study", tmp_path / "other.sqlite")
+    run(capsys, "report", tmp_path / "other.sqlite", "--out", html)
+    assert detailed(html) == 0
+    run(capsys, "report", tmp_path / "other.sqlite", "--out", html, "--network", *model)
+    assert detailed(html) == 2
+
+
 def test_results_of_another_network_need_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     shipped = digits.load("mlp_int4")
     network = Network(name="own", nodes=shipped.nodes, output_scale=shipped.output_scale)
@@ -75,9 +97,9 @@ def test_results_of_another_network_need_it(capsys: pytest.CaptureFixture[str], 
     results, html = tmp_path / "r.parquet", tmp_path / "r.html"
     run(capsys, "sweep", tmp_path / "own.safetensors", "--set", "array.rows=4,8", "--out", results)
     run(capsys, "report", results, "--out", html)
-    assert '<details class="point"' not in html.read_text(encoding="utf-8")
+    assert detailed(html) == 0
     run(capsys, "report", results, "--out", html, "--network", tmp_path / "own.safetensors")
-    assert '<details class="point"' in html.read_text(encoding="utf-8")
+    assert detailed(html) == 2
 
 
 def test_report_of_a_network(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -99,10 +121,28 @@ def test_rtl_writes_verilog(dataflow: str, capsys: pytest.CaptureFixture[str], t
     assert all((tmp_path / "vectors" / name).is_file() for name in written)
 
 
-@pytest.mark.parametrize("command", [[], ["simulate"], ["sweep"], ["report"], ["rtl"], ["workloads"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in program.commands)])
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     text = run(capsys, *command, "--help")
     assert re.search(rf"Examples?:\n\s+hwsim {' '.join(command)}", text)
+
+
+def test_every_command_is_there() -> None:
+    wanted = "simulate sweep search report rtl characterize reproduce formats datapaths workloads compare export power"
+    assert set(wanted.split()) <= set(program.commands)
+
+
+def test_datapaths_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = run(capsys, "datapaths")
+    for part in ("bit_serial", "weight_stationary", "model only", "nangate45: measured"):
+        assert part in listed
+    found = json.loads(run(capsys, "datapaths", "fp_mac", "--json"))
+    defaults = {each["name"]: each["default"] for each in found["parameters"]}
+    assert defaults == {key: value for key, value in datapaths.find("fp_mac")().to_plain().items() if key != "name"}
+    assert found["technologies"]["nangate45"]["measured"] > 0
+    assert "fp8_e4m3" in found["formats"]
+    shown = run(capsys, "datapaths", "stripes")
+    assert re.search(r"formats +-\n", shown)
 
 
 def test_version_and_bare_call(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +166,8 @@ BAD = {
     "infeasible design": ["simulate", "mlp_int8", "--design", "bit_serial_4bit_edge"],
     "batch of zero": ["simulate", "mlp_int8", "--batch", "0"],
     "batch is no number": ["simulate", "mlp_int8", "--batch", "many"],
+    "unknown datapath": ["datapaths", "macc"],
+    "unknown format": ["formats", "int44"],
     "unknown model": ["workloads", "llama-2-70b"],
     "unknown stage": ["simulate", "llama-2-7b", "--stage", "train"],
     "format of a model's weights": ["simulate", "llama-2-7b", "--weights", "int9"],
@@ -142,6 +184,21 @@ BAD = {
     "missing space file": ["sweep", "mlp_int8", "--space", "none.yaml"],
     "space is a list": ["sweep", "mlp_int8", "--space", "{list}"],
     "space without list": ["sweep", "mlp_int8", "--space", "{scalar}"],
+    "space without values": ["sweep", "mlp_int8", "--space", "{nothing}"],
+    "empty space file": ["sweep", "mlp_int8", "--space", "{empty}"],
+    "contradictory space": ["sweep", "mlp_int8", "--set", "overlap=tile", "--set", "refetch=layer"],
+    "unknown datapath in a space": ["sweep", "mlp_int8", "--set", "datapath.name=mac,macc"],
+    "no jobs": ["sweep", "mlp_int8", "--set", "array.rows=4", "--jobs", "0"],
+    "address of no scheduler": ["sweep", "mlp_int8", "--set", "array.rows=4", "--dask", "nonsense"],
+    "study that is none": ["sweep", "mlp_int8", "--set", "array.rows=4", "--study", "{text}"],
+    "contradictory limits": ["search", "mlp_int8", "--set", "array.rows=4", "--limit", "area_um2=5:1"],
+    "missing study to report": ["report", "none.sqlite"],
+    "missing study to export": ["export", "none.sqlite", "--out", "points.parquet"],
+    "compare with no design": ["compare", "mac_16x16", "mac_17", "--network", "mlp_int8"],
+    "rules on no network": ["rules", "mlp_int7"],
+    "characterize no design": ["characterize", "mac_17"],
+    "reproduce nothing": ["reproduce", "bitmood"],
+    "power of nothing": ["power"],
     "nothing feasible": ["sweep", "mlp_int8", "--set", "datapath.weight_bits=4"],
     "missing results": ["report", "none.parquet"],
     "no results": ["report", "{parquet}"],
@@ -163,7 +220,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     contents = {
         "text": b"[a\nb: }", "binary": b"\xff\xfe\x00", "design": b"arrray: {rows: 4}", "list": b"[1, 2]",
-        "scalar": b"array.rows: 4", "parquet": b"PAR1",
+        "scalar": b"array.rows: 4", "parquet": b"PAR1", "empty": b"", "nothing": b"array.rows: []",
     }  # fmt: skip
     names = {name: f"{name}.parquet" if name == "parquet" else name for name in contents}
     monkeypatch.chdir(tmp_path)
@@ -176,6 +233,25 @@ def test_bad_input_is_one_line(
     assert (status, out) == (2, "")
     assert re.fullmatch(r"hwsim: error: [^\n]+\n", err)
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_results_that_do_not_fit_are_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(capsys, "sweep", "mlp_int8", "--set", "array.rows=4,8", "--study", "s.sqlite", "--out", "r.parquet")
+    pd.read_parquet("r.parquet").drop(columns=["edp_js", "design"]).to_parquet("less.parquet")
+    for arguments, message in (
+        (["report", "less.parquet"], "column 'design' is missing (2 in all)"),
+        (["report", "s.sqlite", "--network", "cnn_int8"], "no results of 'cnn_int8'; did you mean 'mlp_int8'"),
+        (["report", "s.sqlite", "--stage", "decode"], "--stage is an option of a model"),
+        (["report", "s.sqlite", "--design", "mac_16x16"], "--design goes with a network"),
+        (["report", "s.sqlite", "--energy", "tables.txt"], "accepted: "),
+    ):
+        before = sorted(tmp_path.iterdir())
+        assert main(arguments) == 2
+        assert re.fullmatch(rf"hwsim: error: [^\n]*{re.escape(message)}[^\n]*\n", capsys.readouterr().err)
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def test_missing_extra_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import hwsim
 from hwsim.errors import DesignError
-from hwsim.plotting import hover, metrics, pareto, plot_energy, plot_pareto, plot_roofline, style
+from hwsim.plotting import hover, metrics, pareto, plot_energy, plot_parallel, plot_pareto, plot_roofline, style
 
 GRID = {"datapath.name": ["mac", "bit_serial"], "array.rows": [4, 8], "datapath.weight_bits": [4, 8]}
 
@@ -132,3 +132,33 @@ def test_hover_lines_fit_a_phone() -> None:
 )
 def test_quantities_have_three_digits(value: float, text: str) -> None:
     assert metrics.quantity(value, "J") == text
+
+
+def test_parallel_coordinates_order_points_as_their_values_do(frame: pd.DataFrame) -> None:
+    figure = plot_parallel(frame)
+    points = pareto.feasible(frame)
+    titles = [title.replace("<br>", ".").replace(" ", "_") for title in figure.layout.xaxis.ticktext]
+    columns = {"Latency": "latency_s", "Energy": "energy_pj", "Area": "area_um2"}
+    assert titles[:-3] == ["datapath.name", "datapath.weight_bits", "array.rows"]
+    assert titles[-3:] == list(columns)
+    width, seen = len(titles) + 1, 0
+    for trace in figure.data:
+        assert len(trace.x) == len(trace.y) == width * len(trace.meta["rows"])
+        for i, row in enumerate(trace.meta["rows"]):
+            line = trace.y[i * width : (i + 1) * width]
+            assert line[-1] is None
+            seen += 1
+            for place, title in zip(line, titles, strict=False):
+                column = points[columns.get(title, title)]
+                known = sorted(set(column))
+                share = sum(each < column[row] for each in known) / (len(known) - 1)
+                assert 0 <= place <= 1
+                assert (place == 0, place == 1) == (share == 0, share == 1)
+    assert seen == len(points)
+
+
+def test_a_line_has_a_gap_where_its_design_lacks_the_key(workloads: list[hwsim.Workload]) -> None:
+    frame = hwsim.sweep(workloads[0], {"datapath.name": ["mac", "bit_serial"], "datapath.skip": ["none", "zero"]})
+    figure = plot_parallel(frame)
+    at = [title.partition("<br>")[2] for title in figure.layout.xaxis.ticktext].index("skip")
+    assert {trace.name: trace.y[at] is None for trace in figure.data} == {"mac": True, "bit_serial": False}

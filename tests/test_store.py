@@ -31,6 +31,7 @@ from hwsim import (
     sweep,
 )
 from hwsim.errors import HwsimError
+from hwsim.reporting import gathering
 from hwsim.reporting.study import read_results
 from hwsim.store import Store
 
@@ -110,6 +111,9 @@ def test_an_exported_study_holds_every_row(place, tmp_path, monkeypatch):
 
 
 def test_an_empty_study_exports_nothing(tmp_path):
+    with pytest.raises(HwsimError, match="no study"):
+        exporting.export(tmp_path / "study.sqlite", tmp_path / "points.parquet")
+    Store(tmp_path / "study.sqlite").close()
     with pytest.raises(HwsimError, match="holds no points"):
         exporting.export(tmp_path / "study.sqlite", tmp_path / "points.parquet")
     assert not (tmp_path / "points.parquet").exists()
@@ -212,13 +216,18 @@ def peak_bytes(work):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("kind", ["fill", "threads", "search", "export"])
+@pytest.mark.parametrize("kind", ["fill", "threads", "search", "export", "report"])
 def test_memory_does_not_grow_with_points(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(exploration, "AT_ONCE", 500)
     monkeypatch.setattr(optimization, "AT_ONCE", 500)
     monkeypatch.setattr(execution, "IN_FLIGHT", 4)
+    monkeypatch.setattr(gathering, "KEPT", 100)
     read = Store.read
     monkeypatch.setattr(Store, "read", lambda self: read(self, 500))
+    after = {
+        "export": lambda place: exporting.export(place, tmp_path / "points.parquet"),
+        "report": lambda place: gathering.gather(gathering.parts_of(place)),
+    }
 
     def work(rates):
         clocks = {"clock_mhz": [100.0 + each for each in range(100)]}
@@ -228,7 +237,7 @@ def test_memory_does_not_grow_with_points(kind, tmp_path, monkeypatch):
             return peak_bytes(lambda: search(GEMM, space))
         with ThreadPoolExecutor(2) if kind == "threads" else contextlib.nullcontext() as executor:
             peak = peak_bytes(lambda: exploration.fill(place, GEMM, space, executor=executor))
-        return peak if kind != "export" else peak_bytes(lambda: exporting.export(place, tmp_path / "points.parquet"))
+        return peak_bytes(lambda: after[kind](place)) if kind in after else peak
 
     work(5)  # what is remembered of every sweep
     few, many = work(30), work(110)
@@ -252,7 +261,7 @@ def test_technologies_are_kept_apart(place):
     assert exploration.fill(place, GEMM, GRID) == 0
 
 
-def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, monkeypatch):
+def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, monkeypatch, tmp_path):
     exploration.fill(place, GEMM, [Design()])
     other = Workload.from_shapes("gemm", [(20, 12, 30)], seed=1)
     with pytest.raises(HwsimError, match="holds results of another network 'gemm'"):
@@ -261,6 +270,8 @@ def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, 
         changed.setattr(measurement, "code_hash", lambda: "0123456789abcdef")
         with pytest.raises(HwsimError, match=r"was made by hwsim .*, this is .*01234567"):
             Store(place)
+        exporting.export(place, tmp_path / "points.parquet")
+    assert list(pd.read_parquet(tmp_path / "points.parquet")["hwsim"]) == [measurement.version()]
     assert exploration.fill(place, GEMM, [Design()]) == 0
 
 

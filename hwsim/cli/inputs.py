@@ -216,14 +216,24 @@ def _scalar(setting: str, text: str) -> Any:
         raise DesignError(f"--set {setting!r}: {text!r} is not a value") from None
 
 
-def shipped_subjects(frame: pd.DataFrame) -> list[Network]:
-    """The shipped networks that a sweep is about: those of equal name and content."""
-    known = frame.dropna(subset=["workload_hash"]).drop_duplicates("workload").set_index("workload")
-    found = []
-    for name in digits.networks():
-        if name in known.index:
-            candidate = digits.load(name)
-            workload = Workload.from_network(candidate, int(known.loc[name, "batch"]))
-            if workload.hash == known.loc[name, "workload_hash"]:
-                found.append(candidate)
+def known_subjects(frame: pd.DataFrame) -> list[Network | Workload]:
+    """The shipped networks and models by name that a sweep is about: those of equal name and content."""
+    found: list[Network | Workload] = []
+    for row in frame.drop_duplicates("workload").to_dict("records"):
+        name, batch = row["workload"], int(row["batch"])
+        if name in digits.networks():
+            network = digits.load(name)
+            if Workload.from_network(network, batch).hash == row["workload_hash"]:
+                found.append(network)
+        elif (model := workloads.titled(name, batch)) is not None and model.hash == row["workload_hash"]:
+            found.append(model)
+    return found
+
+
+def swept_subject(name: str, batch: int, choices: Mapping[str, Any], frame: pd.DataFrame) -> Network | Workload:
+    """A subject that is one of a sweep's; NetworkError if it is not."""
+    found = subject(name, batch, choices)
+    swept = frame["workload"].unique()
+    if found.name not in swept:
+        raise NetworkError(f"no results of {found.name!r}; {nearest(found.name, swept)}")
     return found

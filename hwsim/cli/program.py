@@ -11,6 +11,7 @@ import hwsim
 from hwsim import digits
 from hwsim.cli.characterization import characterize
 from hwsim.cli.comparisons import compare
+from hwsim.cli.datapaths import datapaths
 from hwsim.cli.energy_accuracy import energy_accuracy
 from hwsim.cli.formats import formats
 from hwsim.cli.gates import power
@@ -67,6 +68,7 @@ for command in (
     report,
     rtl,
     formats,
+    datapaths,
     rules,
     workloads,
     power,

@@ -14,7 +14,13 @@ CSV_COLUMNS = ["version", "accelerator", "model", "stage", "cycles", "energy_uj"
 
 @click.group()
 def reproduce() -> None:
-    """Published comparisons, recomputed and set beside the published figures."""
+    """Published comparisons, recomputed and set beside the published figures.
+
+    \b
+    Examples:
+      hwsim reproduce bitmod
+      hwsim reproduce lmul --no-networks
+    """
 
 
 @reproduce.command()

@@ -11,6 +11,7 @@ from hwsim.errors import DesignError
 from hwsim.exploration import fill
 from hwsim.plotting.pareto import feasible
 from hwsim.reporting import tables
+from hwsim.reporting.gathering import gather
 from hwsim.reporting.study import check, write_results
 
 SCHEMA = "hwsim.sweep/1"
@@ -86,7 +87,7 @@ def sweep(
     points = feasible(frame)
     output.print_table(tables.ranked(points), "Best by energy-delay product")
     if len(points) < len(frame):
-        output.print_table(tables.infeasible(frame), f"{len(frame) - len(points)} infeasible points")
+        output.print_table(tables.infeasible(gather([frame]).reasons), f"{len(frame) - len(points)} infeasible points")
     if out:
         output.print_line(f"wrote {out}")
 

@@ -1,8 +1,9 @@
-"""Energy by component and action, as frame, JSON, CSV and Parquet."""
+"""Energy by component and action, as frame, JSON, CSV, Parquet and YAML."""
 
 import io
 import json
 from collections.abc import Iterable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hwsim.result import Result
 SCHEMA = "hwsim.energy/1"
 """Version of the JSON report: the number grows when a key changes its meaning or goes."""
 
-SUFFIXES = (".json", ".csv", ".parquet")
+SUFFIXES = (".json", ".csv", ".parquet", ".yaml")
 LEAKAGE_SOURCE = "area table: leakage of all parts"
 KEYS = ["category", "component", "action"]
 
@@ -73,9 +74,10 @@ def energy_plain(results: Iterable[Result]) -> dict[str, Any]:
 
 
 def write_energy(results: Iterable[Result], path: str | Path) -> Path:
-    """Writes the report in the format that the suffix names: .json, .csv or .parquet.
+    """Writes the report in the format that the suffix names: .json, .csv, .parquet or .yaml.
 
-    The tables hold one row per network, design, layer, component and action.
+    CSV and Parquet hold one row per network, design, layer, component and action; YAML the reference tables of one
+    result (`hwsim.reporting.reference_tables`).
     """
     target, chosen = Path(path), list(results)
     check_suffix(target)
@@ -83,6 +85,10 @@ def write_energy(results: Iterable[Result], path: str | Path) -> Path:
         data = json.dumps(energy_plain(chosen), indent=1, allow_nan=False).encode()
     elif target.suffix == ".csv":
         data = _table(chosen).to_csv(index=False).encode()
+    elif target.suffix == ".yaml":
+        from hwsim.reporting.reference_tables import reference_text
+
+        data = reference_text(chosen).encode()
     else:
         buffer = io.BytesIO()
         _table(chosen).to_parquet(buffer, index=False)
@@ -95,6 +101,11 @@ def check_suffix(path: Path) -> None:
     """HwsimError unless the suffix of ``path`` names a format of `write_energy`."""
     if path.suffix not in SUFFIXES:
         raise HwsimError(f"energy report {str(path)!r}: {nearest(path.suffix, SUFFIXES)}")
+
+
+def energy_schema() -> dict[str, Any]:
+    """The JSON Schema of what `energy_plain` returns."""
+    return json.loads((resources.files("hwsim") / "data" / "schemas" / "energy.json").read_text(encoding="utf-8"))
 
 
 def _table(results: list[Result]) -> pd.DataFrame:

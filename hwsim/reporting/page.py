@@ -1,52 +1,50 @@
 """One self-contained HTML page about a sweep or some results."""
 
-import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
-import plotly.graph_objects as go
 import plotly.offline
 from markupsafe import Markup
 
 import hwsim
 from hwsim.exploration import pareto
 from hwsim.files import write_atomically
-from hwsim.labels import label
-from hwsim.plotting import metrics, plot_energy, plot_pareto, plot_roofline
-from hwsim.plotting.pareto import feasible
+from hwsim.plotting import metrics, plot_parallel, plot_pareto
+from hwsim.plotting.energy import TITLES
+from hwsim.progress import track
 from hwsim.reporting import tables
-from hwsim.reporting.study import Study, Subject
-from hwsim.result import Result
+from hwsim.reporting.detail import packed, plain
+from hwsim.reporting.study import Source, Study, Subject
+from hwsim.result import CATEGORIES
+from hwsim.store import technology_hash
 
-DRAWN = 4000
-"""Points in the figure: with more, browsers become slow."""
+SCRIPTS = ("figures.js", "points.js", "table.js", "chosen.js")
 
 
 def report(
-    source: pd.DataFrame | Result | Sequence[Result],
-    path: str | Path = "report.html",
-    *,
-    subjects: Iterable[Subject] = (),
-    title: str = "hwsim report",
+    source: Source, path: str | Path = "report.html", *, subjects: Iterable[Subject] = (), title: str = "hwsim report"
 ) -> Path:
-    """Writes a page about a sweep, a result or several results; it needs no network access.
+    """Writes a page about a sweep (a frame, a Parquet file, a study), a result or several; it needs no network access.
 
-    A sweep's frame holds totals only: layers, roofline and energy sources are shown for each
-    network or workload given in ``subjects``, at its best point by EDP. Returns ``path``.
+    A sweep holds totals only: layers, roofline and energy sources are shown for each network or workload given in
+    ``subjects``, at its points near the front. Returns ``path``.
     """
-    study = Study.of(source, subjects)
-    write_atomically(Path(path), _render(study, title).encode())
+    return write_page(Study.of(source, subjects), path, title)
+
+
+def write_page(study: Study, path: str | Path, title: str, progress: bool = False) -> Path:
+    """Writes the page of ``study`` and returns ``path``."""
+    write_atomically(Path(path), _render(study, title, progress).encode())
     return Path(path)
 
 
-def _render(study: Study, title: str) -> str:
-    points = feasible(study.frame)
-    drawn = _thin(points)
+def _render(study: Study, title: str, progress: bool) -> str:
+    points, gathering = study.points, study.gathering
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hwsim", "data/templates"),
         autoescape=True,
@@ -54,46 +52,37 @@ def _render(study: Study, title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    axes = _axes(points)
     return environment.get_template("report.html").render(
         title=title,
         version=hwsim.__version__,
         style=_asset("report.css"),
-        script=_asset("report.js"),
+        script=Markup("\n").join(_asset(name) for name in SCRIPTS),
         plotly=Markup(plotly.offline.get_plotlyjs()),
-        swept=tables.swept(study.frame),
+        swept=tables.swept(gathering.values),
         best=tables.best(points),
-        ranked=tables.ranked(points),
-        infeasible=tables.infeasible(study.frame),
-        sources=tables.sources(study.details),
+        infeasible=tables.infeasible(gathering.reasons),
+        sources=tables.sources(list(study.details.values())),
         networks=_networks(study),
-        counts=_counts(study.frame, points),
-        shown=len(drawn),
-        pareto=_plain(plot_pareto(drawn)),
-        axes=_axes(drawn),
-        point_networks=list(drawn["workload"]),
-        details=[_detail(result) for result in study.details],
+        technologies=[{"name": name, "hash": technology_hash(name)} for name in sorted(points["technology"].unique())],
+        made_by=sorted(map(str, points["hwsim"].unique())),
+        gathering=gathering,
+        detailed=len(study.details),
+        differing=len(study.differing),
+        shown=len(points),
+        pareto=plain(plot_pareto(points)),
+        parallel=plain(plot_parallel(points)),
+        axes=axes,
+        data={**_columns(study, axes), "details": _details(study, progress)},
     )
-
-
-def _thin(points: pd.DataFrame) -> pd.DataFrame:
-    """At most about `DRAWN` points: each network's front and its best by EDP."""
-    if len(points) <= DRAWN:
-        return points
-    groups = [group for _, group in points.groupby("workload", sort=False)]
-    kept = [pareto(group).index.union(group.nsmallest(DRAWN // len(groups), "edp_js").index) for group in groups]
-    return points[points.index.isin([index for each in kept for index in each])].reset_index(drop=True)
 
 
 def _asset(name: str) -> Markup:
     return Markup((resources.files("hwsim") / "data" / "templates" / name).read_text(encoding="utf-8"))
 
 
-def _plain(figure: go.Figure) -> Any:
-    return json.loads(figure.to_json())
-
-
 def _axes(points: pd.DataFrame) -> list[dict[str, Any]]:
-    """The metrics that both axes can show: title, kind of axis, direction and every point's value."""
+    """The metrics that axes can show: title, kind of axis, direction and every point's value."""
     chosen = []
     for column, metric in metrics.METRICS.items():
         if column in points and points[column].notna().any():
@@ -108,43 +97,35 @@ def _axes(points: pd.DataFrame) -> list[dict[str, Any]]:
     return chosen
 
 
+def _columns(study: Study, axes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the script knows of every point that is kept."""
+    points = study.points
+    front = {index for _, group in points.groupby("workload", sort=False) for index in pareto(group).index}
+    scale = metrics.axis("energy_pj", points["energy_pj"])
+    parts = points[[f"{name}_energy_pj" for name in CATEGORIES]].to_numpy(dtype=float) * scale.scale
+    return {
+        "metrics": axes,
+        "first": study.best()[0],
+        "front": [index in front for index in points.index],
+        "differing": list(study.differing),
+        "parts": {"unit": scale.unit, "names": [TITLES[name] for name in CATEGORIES],
+                  "values": [[float(f"{value:.4g}") for value in row] for row in parts.tolist()]},
+        **{key: [str(value) for value in points[column]]
+           for key, column in (("networks", "workload"), ("labels", "label"), ("verified", "verified"),
+                               ("hashes", "design_hash"), ("workloads", "workload_hash"), ("designs", "design"),
+                               ("technologies", "technology"), ("made_by", "hwsim"))},
+    }  # fmt: skip
+
+
+def _details(study: Study, progress: bool) -> dict[int, str]:
+    return {row: packed(study.details[row]) for row in track(list(study.details), "figures", progress)}
+
+
 def _networks(study: Study) -> list[dict[str, str]]:
     """Name and hashes of what was simulated."""
-    rows = study.frame.dropna(subset=["workload_hash"]).drop_duplicates("workload")
+    rows = study.points.dropna(subset=["workload_hash"]).drop_duplicates("workload")
     return [
         {"name": row["workload"], "hash": study.hashes.get(row["workload"], ""), "workload_hash": row["workload_hash"],
          "batch": str(row["batch"])}
         for row in rows.to_dict("records")
     ]  # fmt: skip
-
-
-def _counts(frame: pd.DataFrame, points: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "points": len(frame),
-        "designs": frame["design_hash"].nunique(),
-        "infeasible": len(frame) - len(points),
-        "rtl": int((points["verified"] == "rtl").sum()),
-        "model_only": int((points["verified"] != "rtl").sum()),
-    }
-
-
-def _detail(result: Result) -> dict[str, Any]:
-    """One chosen point: figures, layers, assumptions."""
-    totals = result.totals()
-    shown = {
-        metric.title: metrics.show(column, float(totals[column]))
-        for column, metric in metrics.METRICS.items()
-        if column in totals
-    }
-    return {
-        "workload": result.workload.name,
-        "label": label(result.design),
-        "hash": result.design.hash,
-        "verified": result.verified,
-        "totals": shown,
-        "energy": _plain(plot_energy(result)),
-        "roofline": _plain(plot_roofline(result)),
-        "layers": tables.layers(result),
-        "repetition": tables.repetition(result),
-        "assumptions": result.assumptions(),
-    }

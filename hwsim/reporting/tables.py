@@ -1,14 +1,13 @@
 """The tables of a report: heads and cells as text, ready for HTML."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from hwsim.exploration import pareto
 from hwsim.plotting import metrics
-from hwsim.points import FIELDS
 from hwsim.reporting.energy import energy_frame
 from hwsim.result import Result
 from hwsim.technology.rows import EnergyRow
@@ -20,21 +19,20 @@ RANKED_PER_NETWORK = 10
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Heads, rows of text, which columns are numbers, and the network that each row belongs to."""
+    """Heads, rows of text, and which columns are numbers."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: frozenset[int] = frozenset()
-    groups: Sequence[str] = ()
 
 
-def swept(frame: pd.DataFrame) -> Table:
+def swept(values: Mapping[str, Iterable[Any]]) -> Table:
     """Design keys that take more than one value, and their values."""
     rows = []
-    for key in (name for name in frame.columns if name.partition(".")[0] in FIELDS):
-        values = [value for value in frame[key].dropna().unique()]
-        if len(values) > 1:
-            rows.append((key, ", ".join(_plain(value) for value in sorted(values, key=_order))))
+    for key, found in values.items():
+        ordered = sorted(found, key=_order)
+        if len(ordered) > 1:
+            rows.append((key, ", ".join(_plain(value) for value in ordered)))
     return Table(("Parameter", "Values"), rows)
 
 
@@ -68,15 +66,14 @@ def ranked(points: pd.DataFrame, count: int = RANKED_PER_NETWORK) -> Table:
     """Each network's ``count`` best points by EDP; a star marks the front of latency, energy and area."""
     columns = [column for column in RANKED if column in points]
     heads = ["#", "Network", "Design", *(metrics.METRICS[column].title for column in columns), "Front", "Verified"]
-    rows, groups = [], []
+    rows = []
     for name, group in points.groupby("workload", sort=False):
         front = set(pareto(group).index)
         for rank, (index, row) in enumerate(group.nsmallest(count, "edp_js").iterrows(), 1):
             values = [metrics.show(column, row[column]) for column in columns]
             star = "★" if index in front else ""
             rows.append((str(rank), str(name), row["label"], *values, star, row["verified"]))
-            groups.append(str(name))
-    return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}), groups)
+    return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}))
 
 
 def points(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
@@ -90,13 +87,9 @@ def points(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
     return Table(heads, rows, frozenset({0, *range(3, 3 + len(columns))}))
 
 
-def infeasible(frame: pd.DataFrame) -> Table:
-    """Why points have no totals, how many, and one of them."""
-    bad = frame[frame["error"] != ""]
-    rows = [
-        (str(name), str(len(group)), str(error), group["label"].iloc[0])
-        for (name, error), group in bad.groupby(["workload", "error"], sort=False)
-    ]
+def infeasible(reasons: Mapping[tuple[str, str], tuple[int, str]]) -> Table:
+    """Why points have no totals, how many, and one of them: ``reasons`` by network and why."""
+    rows = [(name, f"{count:,}", why, example) for (name, why), (count, example) in reasons.items()]
     return Table(("Network", "Points", "Why", "One of them"), rows, frozenset({1}))
 
 

@@ -6,9 +6,10 @@ they are needed; the real ones have the same shapes.
 
 import functools
 from importlib import resources
+from typing import Any
 
 from hwsim import schema
-from hwsim.errors import NetworkError, nearest
+from hwsim.errors import HwsimError, NetworkError, nearest
 from hwsim.files import read_yaml
 from hwsim.weight_source import Distribution
 from hwsim.workload import Workload
@@ -18,7 +19,7 @@ from hwsim.workloads._scalesim import from_scalesim
 from hwsim.workloads._transformer import Decoder, Encoder, Speech
 from hwsim.workloads._zigzag import from_zigzag
 
-__all__ = ["available", "describe", "from_scalesim", "from_zigzag", "load"]
+__all__ = ["available", "describe", "from_scalesim", "from_zigzag", "load", "titled"]
 
 Model = Decoder | Encoder | ResNet | Speech
 KINDS: dict[str, type[Model]] = {"decoder": Decoder, "encoder": Encoder, "resnet": ResNet, "speech": Speech}
@@ -88,6 +89,25 @@ def load(
         name=" ".join(filter(None, words)), layers=build(model.blocks(chosen), chosen), batch=batch,
         cache_bits=model.cache_elements(chosen) * kv_bits,
     )  # fmt: skip
+
+
+def titled(title: str, batch: int) -> Workload | None:
+    """The workload whose name `load` makes ``title`` of, what no name tells as it comes; None if there is none."""
+    name, *words = title.split()
+    if name not in available() or not words:
+        return None
+    given: dict[str, Any] = {}
+    for word in words[:-1]:
+        if word in describe(name).STAGES:
+            given["stage"] = word
+        elif word.isdecimal():
+            given["context"] = int(word)
+        elif word.removeprefix("x").isdecimal():
+            given["generate"] = int(word.removeprefix("x"))
+    try:
+        return load(name, batch=batch, weights=words[-1], **given)
+    except HwsimError:
+        return None
 
 
 def _stage(name: str, model: Model, stage: str | None) -> str:
