@@ -274,8 +274,8 @@ class FloatDatapath(ArrayDatapath):
         """Codes of the products of codes ``a`` and ``b``, which broadcast; operands that are no number count as 0."""
 
     @abstractmethod
-    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
-        """What computes sums of products of codes [M, K] and [N, K], in float64 with ``exact``."""
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int) -> Operands:
+        """What computes sums of products of codes [M, K] and [N, K]."""
 
     def integers(self, sums: np.ndarray, exponent: int) -> np.ndarray:
         """int32: ``sums * 2**exponent`` rounded, ties up, and saturated, as the array does before its requantizers."""
