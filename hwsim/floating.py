@@ -251,7 +251,7 @@ class FloatDatapath(ArrayDatapath):
         for what, each in (("activation", x), ("weight", codes)):
             if each.dtype.kind != "u" or each.ndim != 2 or each.shape[-1] != codes.shape[-1]:
                 raise FormatError(f"{self.name()}: {what} codes are {each.dtype}{each.shape}, expected [.., K]")
-            if each.size and (each & (self.kind.sign_bit - 1)).max() > self.kind.max_code:
+            if kernels.ends(each.ravel(), self.kind.sign_bit - 1, 0)[1] > self.kind.max_code:
                 raise FormatError(f"{self.name()}: a code among the {what}s is not a number")
         if w is not None and (w.scale != 1).any():
             return self._scaled(x, codes, division, w)

@@ -19,6 +19,10 @@ EXACT_LANES = 8
 """Products that are added at a time where order is free."""
 EXACT_FLOAT32, EXACT_FLOAT64 = 1 << 24, 1 << 53
 """Whole numbers up to here, and so their sums below it, are exact."""
+COLUMNS = 768
+"""Output channels at a time, at most: a step's weights stay in the nearest cache."""
+VECTOR = 16
+"""Output channels at a time are a multiple of it."""
 ROWS_EACH = 32
 """Rows of one piece of parallel work, at most: sums of these stay in a cache; even."""
 SMALL = 1 << 20
@@ -103,21 +107,32 @@ def _threads(x: np.ndarray, codes: np.ndarray) -> Iterator[None]:
         numba.set_num_threads(threads)
 
 
-def rows(lay_out: Callable[..., None], codes: np.ndarray, constants: Any, dtype: np.dtype | type) -> np.ndarray:
+def rows(operands: Callable[..., None], codes: np.ndarray, constants: Any, dtype: np.dtype | type) -> np.ndarray:
     """[M, one more if that is odd; K]: operands for codes [M, K]; the next call overwrites them."""
-    m, k = codes.shape
-    out = workspace.array("rows", (m + m % 2, k), dtype)
-    lay_out(codes, constants, out)
-    return out
+    return _made("rows", operands, _filled(codes, len(codes) + len(codes) % 2), constants, dtype)
 
 
-def columns(lay_out: Callable[..., None], codes: np.ndarray, constants: Any, dtype: np.dtype | type) -> np.ndarray:
+def columns(operands: Callable[..., None], codes: np.ndarray, constants: Any, dtype: np.dtype | type) -> np.ndarray:
     """[blocks, K, columns]: operands for codes [N, K]; the next call overwrites them."""
     n, k = codes.shape
-    blocks = max(1, -(-n // kernels.COLUMNS))
-    width = -(-n // (blocks * kernels.VECTOR)) * kernels.VECTOR
-    out = workspace.array("columns", (blocks, k, width), dtype)
-    lay_out(codes, constants, out)
+    blocks = max(1, -(-n // COLUMNS))
+    width = -(-n // (blocks * VECTOR)) * VECTOR
+    full = _filled(codes, blocks * width).reshape(blocks, width, k)
+    return _made("columns", operands, np.ascontiguousarray(full.transpose(0, 2, 1)), constants, dtype)
+
+
+def _filled(codes: np.ndarray, length: int) -> np.ndarray:
+    """[length, K]: the codes, then code 0."""
+    if length == len(codes):
+        return codes
+    full = np.zeros((length, codes.shape[1]), dtype=codes.dtype)
+    full[: len(codes)] = codes
+    return full
+
+
+def _made(name: str, operands: Callable[..., None], codes: np.ndarray, constants: Any, dtype: Any) -> np.ndarray:
+    out = workspace.array(name, codes.shape, dtype)
+    operands(codes.ravel(), constants, out.ravel())
     return out
 
 

@@ -33,6 +33,6 @@ class FpMac(FloatDatapath):
         values = self.kind.values.astype(np.float32)
         return Operands(
             matmuls=kernels.MATMULS, constants=self._constants(division), largest=self.largest_product,
-            x=floating_sums.rows(kernels.rows, x, values, np.float32),
-            w=floating_sums.columns(kernels.columns, codes, values, np.float32),
+            x=floating_sums.rows(kernels.operands, x, values, np.float32),
+            w=floating_sums.columns(kernels.operands, codes, values, np.float32),
         )  # fmt: skip

@@ -76,8 +76,8 @@ class LMul(FloatDatapath):
         dtype = np.int64 if name == "wide" else np.int32
         return Operands(
             matmuls=kernels.MATMULS[name], constants=tuple(np.int32(each) for each in limits),
-            x=floating_sums.rows(kernels.rows, x, layouts[0], dtype),
-            w=floating_sums.columns(kernels.columns, codes, layouts[1], dtype),
+            x=floating_sums.rows(kernels.operands, x, layouts[0], dtype),
+            w=floating_sums.columns(kernels.operands, codes, layouts[1], dtype),
             largest=self._bound(highest), power=power,
             negligible=float(np.ldexp(1.0, (total >> 23) - 127 - power - FAR // 2)) if name == "plain" else 0.0,
         )  # fmt: skip

@@ -10,18 +10,13 @@ import numpy as np
 from hwsim.kernels import tiles
 from hwsim.kernels._jit import jit
 
-COLUMNS = 768
-"""Output channels at a time, at most: a step's weights stay in the nearest cache."""
-VECTOR = 16
-"""Output channels at a time are a multiple of it."""
 ROWS, COLS, LANES, LATENCY, SCALE_STAGE = range(5)
 
 
 def summing(product, total=np.float32):
     """The compiled ``matmul(x, w, constants, lanes, first, last, each, out)`` over float32 ``product(a, b, constants)``.
 
-    Operands x [M, K] and w [blocks, K, columns] as `laying_out` makes them, M even, K a multiple of ``lanes``, a
-    power of two. The products of a step of ``lanes`` are added by a balanced tree, lower k on the left, and then to
+    Operands x [M, K] and w [blocks, K, columns], M even, K a multiple of ``lanes``, a power of two. The products of a step of ``lanes`` are added by a balanced tree, lower k on the left, and then to
     ``out`` [blocks, M, columns], which starts at 0: the trees of the steps from ``first`` to before ``last``, in
     ``total``: float32 or float64, in which all additions are; or int32, for up to 8 lanes: trees are float32 and,
     times the last of the constants, whole numbers. ``each`` rows, an even number, are one piece of parallel work.
@@ -127,43 +122,27 @@ def summing(product, total=np.float32):
     return matmul
 
 
-def laying_out(operand):
-    """Compiled ``rows(codes, constants, out)`` and ``columns`` of ``operand(code, constants)`` for `summing`.
-
-    Codes [M or N, K]; ``out`` is [M or one more, K] or [blocks, K, columns]. Code 0 stands where there is none.
-    """
+def standing_for(operand):
+    """The compiled ``operands(codes, constants, out)``: ``out[i] = operand(codes[i], constants)``, one-dimensional."""
 
     @jit(parallel=True)
-    def rows(codes, constants, out):
+    def operands(codes, constants, out):
         for i in numba.prange(len(out)):
-            for k in range(out.shape[1]):
-                out[i, k] = operand(codes[i, k] if i < len(codes) else 0, constants)
+            out[i] = operand(codes[i], constants)
 
-    @jit(parallel=True)
-    def columns(codes, constants, out):
-        vectors = out.shape[2] // VECTOR
-        for piece in numba.prange(len(out) * vectors):
-            block, first = piece // vectors, piece % vectors * VECTOR
-            start = block * out.shape[2] + first
-            count = max(0, min(VECTOR, len(codes) - start))
-            for k in range(out.shape[1]):
-                for j in range(count):
-                    out[block, k, first + j] = operand(codes[start + j, k], constants)
-                for j in range(count, VECTOR):
-                    out[block, k, first + j] = operand(0, constants)
-
-    return rows, columns
+    return operands
 
 
 @jit()
 def ends(codes, magnitude, normal):
     """Smallest and largest of ``codes & magnitude``, codes uint[N], of at least ``normal``; that twice if none is."""
-    low, high = np.int64(magnitude) + 1, np.int64(normal) - 1
+    mask, least, most = np.int32(magnitude), np.int32(normal), np.int32(0x7FFFFFFF)
+    low, high = most, np.int32(0)
     for i in range(codes.size):
-        code = np.int64(codes[i]) & magnitude
-        low = min(low, code if code >= normal else low)
-        high = max(high, code)
-    return (low, high) if high >= normal else (np.int64(normal), np.int64(normal))
+        code = np.int32(np.int32(codes[i]) & mask)
+        high = np.int32(max(high, code))
+        low = np.int32(min(low, code if code >= least else most))
+    return (low, high) if high >= least else (least, least)
 
 
 @jit(parallel=True)

@@ -38,6 +38,6 @@ def operand(code, values):
     return values[code]
 
 
-rows, columns = floating.laying_out(operand)
+operands = floating.standing_for(operand)
 MATMULS = {total.__name__: floating.summing(product, total) for total in (np.float32, np.int32, np.float64)}
 """By what sums are."""

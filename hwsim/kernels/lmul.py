@@ -44,7 +44,7 @@ def operand(code, layout):
     return made if magnitude >= normal else zero
 
 
-rows, columns = floating.laying_out(operand)
+operands = floating.standing_for(operand)
 
 
 @jit()
