@@ -251,7 +251,7 @@ class FloatDatapath(ArrayDatapath):
         for what, each in (("activation", x), ("weight", codes)):
             if each.dtype.kind != "u" or each.ndim != 2 or each.shape[-1] != codes.shape[-1]:
                 raise FormatError(f"{self.name()}: {what} codes are {each.dtype}{each.shape}, expected [.., K]")
-            if each.size and (each & (self.kind.sign_bit - 1)).max() > self.kind.max_code:
+            if kernels.ends(each.ravel(), self.kind.sign_bit - 1, 0)[1] > self.kind.max_code:
                 raise FormatError(f"{self.name()}: a code among the {what}s is not a number")
         if w is not None and (w.scale != 1).any():
             return self._scaled(x, codes, division, w)
@@ -274,8 +274,8 @@ class FloatDatapath(ArrayDatapath):
         """Codes of the products of codes ``a`` and ``b``, which broadcast; operands that are no number count as 0."""
 
     @abstractmethod
-    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
-        """What computes sums of products of codes [M, K] and [N, K], in float64 with ``exact``."""
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int) -> Operands:
+        """What computes sums of products of codes [M, K] and [N, K]."""
 
     def integers(self, sums: np.ndarray, exponent: int) -> np.ndarray:
         """int32: ``sums * 2**exponent`` rounded, ties up, and saturated, as the array does before its requantizers."""

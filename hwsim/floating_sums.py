@@ -1,7 +1,8 @@
 """Sums of the products of floating-point datapaths, at speed: exact, or float32 in the stated order."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -18,6 +19,12 @@ EXACT_LANES = 8
 """Products that are added at a time where order is free."""
 EXACT_FLOAT32, EXACT_FLOAT64 = 1 << 24, 1 << 53
 """Whole numbers up to here, and so their sums below it, are exact."""
+COLUMNS = 768
+"""Output channels at a time, at most: a step's weights stay in the nearest cache."""
+VECTOR = 16
+"""Output channels at a time are a multiple of it."""
+ROWS_EACH = 32
+"""Rows of one piece of parallel work, at most: sums of these stay in a cache; even."""
 SMALL = 1 << 20
 """Products that one thread computes sooner than several are started."""
 
@@ -27,89 +34,127 @@ class Operands:
     """Operands of a compiled matmul.
 
     Attributes:
-        matmul: as `hwsim.kernels.floating.summing` makes them.
-        constants: of its product.
-        x, w: [M, K] and [N, K].
-        nothing: operands of either side whose products are +0.
+        matmuls: by the dtype of sums, as `hwsim.kernels.floating.summing` makes them.
+        constants: of its product; a last one is added: what makes whole numbers of sums.
+        x, w: as `rows` and `columns` make them.
+        largest: no product is larger, in units of the datapath's fixed point.
         power: products are ``2**power`` times too large.
         negligible: sums below it are 0.
     """
 
-    matmul: Callable[..., None]
+    matmuls: dict[str, Callable[..., None]]
     constants: tuple
     x: np.ndarray
     w: np.ndarray
-    nothing: tuple[Any, Any]
+    largest: int
     power: int = 0
     negligible: float = 0.0
 
 
 def float32(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division: int, group_size: int) -> np.ndarray:
     """float32[M, N]: sums of steps of ``datapath.lanes`` within groups. FormatError if one is beyond float32."""
-    made = datapath.prepared(x, codes, division, False)
-    sums = _accumulate(made, datapath.lanes, group_size, 1 << 62)
+    lanes = _power_of_two(datapath.lanes)
     out = np.empty((len(x), len(codes)), dtype=np.float32)
-    if not kernels.to_float32(sums, 2.0**-made.power, made.negligible, out):
+    with _threads(x, codes):
+        made = datapath.prepared(
+            by_lanes(x, datapath.lanes, group_size), by_lanes(codes, datapath.lanes, group_size), division
+        )
+        sums = _summed(made, np.float32, 1.0, lanes, 0, made.x.shape[1] // lanes)
+        finite = kernels.to_float32(sums, 2.0**-made.power, made.negligible, out)
+    if not finite:
         raise FormatError(f"{datapath.name()}: a sum is beyond float32; use smaller scales")
     return out
 
 
 def fixed(datapath: "FloatDatapath", x: np.ndarray, codes: np.ndarray, division: int) -> np.ndarray:
-    """int64[M, N], exact: float32 sums of as many products as stay exact, float64 ones of these; or all in float64."""
-    largest = datapath.largest_product
-    trees = max(1, EXACT_FLOAT32 // largest)
-    wide = trees < EXACT_LANES
-    length = max(EXACT_LANES, EXACT_FLOAT64 // largest)
-    flush = 1 << 62 if wide else trees // EXACT_LANES
+    """int64[M, N], exact: float32 sums of a few products, int32 ones of these; or all in float64."""
     total = np.zeros((len(x), len(codes)), dtype=np.int64)
-    for low in range(0, codes.shape[1], length):
-        part = slice(low, low + length)
-        made = datapath.prepared(x[:, part], codes[:, part], division, wide)
-        sums = _accumulate(made, EXACT_LANES, length, flush)
-        kernels.add_integers(sums, 2.0 ** -(datapath.product_exponent + made.power), total)
+    with _threads(x, codes):
+        k = codes.shape[1]
+        made = datapath.prepared(by_lanes(x, EXACT_LANES, k), by_lanes(codes, EXACT_LANES, k), division)
+        tree = EXACT_LANES * made.largest
+        unit = 2.0 ** -(datapath.product_exponent + made.power)
+        real, most = (np.int32, (1 << 31) - 1) if tree <= EXACT_FLOAT32 else (np.float64, EXACT_FLOAT64)
+        steps, length = made.x.shape[1] // EXACT_LANES, max(1, most // tree)
+        for first in range(0, steps, length):
+            sums = _summed(made, real, unit, EXACT_LANES, first, min(first + length, steps))
+            kernels.add_integers(sums, 1.0 if real is np.int32 else unit, total)
     return total
 
 
-def _accumulate(made: Operands, lanes: int, group_size: int, flush: int) -> np.ndarray:
-    """float64[M, N and more]: sums of trees of ``lanes`` within groups, moved to it after every ``flush`` of them.
+def _summed(made: Operands, real: type, unit: float, lanes: int, first: int, last: int) -> np.ndarray:
+    """``real``[blocks, M or more, columns]: sums of trees of ``lanes``, those from ``first`` to before ``last``.
 
-    They are still ``2**made.power`` times too large, negligible ones are not 0, and the next call overwrites them.
+    They are still ``2**made.power`` times too large, except integers; negligible ones are not 0; and the next call
+    overwrites them.
     """
-    x_steps, w_steps = (
-        by_lanes(each, lanes, group_size, zero) for each, zero in zip((made.x, made.w), made.nothing, strict=True)
-    )
-    blocks = kernels.columns(w_steps, made.nothing[1])
-    sums = workspace.array("sums", (len(x_steps), len(blocks), blocks.shape[2]), np.float64)
-    sums[:] = 0
+    sums = workspace.array("sums", (len(made.w), len(made.x), made.w.shape[2]), real)
+    constants = (*made.constants, np.float32(unit))
+    each = min(ROWS_EACH, 2 * -(-len(made.x) // (2 * numba.get_num_threads())) or 2)
+    made.matmuls[real.__name__](made.x, made.w, constants, lanes, first, last, each, sums)
+    return sums
+
+
+@contextlib.contextmanager
+def _threads(x: np.ndarray, codes: np.ndarray) -> Iterator[None]:
+    """One thread where several would not pay."""
     threads = numba.get_num_threads()
-    if x_steps.shape[0] * blocks.size < SMALL:
+    if x.size * len(codes) < SMALL:
         numba.set_num_threads(1)
     try:
-        made.matmul(x_steps, blocks, made.constants, _power_of_two(lanes), flush, sums)
+        yield
     finally:
         numba.set_num_threads(threads)
-    return sums.reshape(len(x_steps), -1)
 
 
-def by_lanes(operands: np.ndarray, lanes: int, group_size: int, nothing: Any) -> np.ndarray:
-    """[rows, K']: the steps of [rows, K], each filled up with ``nothing`` to a power of two.
+def rows(operands: Callable[..., None], codes: np.ndarray, constants: Any, dtype: np.dtype | type) -> np.ndarray:
+    """[M, one more if that is odd; K]: operands for codes [M, K]; the next call overwrites them."""
+    return _made("rows", operands, _filled(codes, len(codes) + len(codes) % 2), constants, dtype)
 
-    A step is ``lanes`` operands of one group; sums of steps that hold nothing change no sum.
+
+def columns(operands: Callable[..., None], codes: np.ndarray, constants: Any, dtype: np.dtype | type) -> np.ndarray:
+    """[blocks, K, columns]: operands for codes [N, K]; the next call overwrites them."""
+    n, k = codes.shape
+    blocks = max(1, -(-n // COLUMNS))
+    width = -(-n // (blocks * VECTOR)) * VECTOR
+    full = _filled(codes, blocks * width).reshape(blocks, width, k)
+    return _made("columns", operands, np.ascontiguousarray(full.transpose(0, 2, 1)), constants, dtype)
+
+
+def _filled(codes: np.ndarray, length: int) -> np.ndarray:
+    """[length, K]: the codes, then code 0."""
+    if length == len(codes):
+        return codes
+    full = np.zeros((length, codes.shape[1]), dtype=codes.dtype)
+    full[: len(codes)] = codes
+    return full
+
+
+def _made(name: str, operands: Callable[..., None], codes: np.ndarray, constants: Any, dtype: Any) -> np.ndarray:
+    out = workspace.array(name, codes.shape, dtype)
+    operands(codes.ravel(), constants, out.ravel())
+    return out
+
+
+def by_lanes(codes: np.ndarray, lanes: int, group_size: int) -> np.ndarray:
+    """[rows, K']: the steps of codes [rows, K], each filled up with code 0 to a power of two.
+
+    A step is ``lanes`` codes of one group; sums of steps that hold nothing change no sum.
     """
-    rows, k = operands.shape
+    rows, k = codes.shape
     if group_size < k:
         groups = -(-k // group_size)
-        full = np.full((rows, groups * group_size), nothing, dtype=operands.dtype)
-        full[:, :k] = operands
-        return by_lanes(full.reshape(rows * groups, group_size), lanes, group_size, nothing).reshape(rows, -1)
+        full = np.zeros((rows, groups * group_size), dtype=codes.dtype)
+        full[:, :k] = codes
+        return by_lanes(full.reshape(rows * groups, group_size), lanes, group_size).reshape(rows, -1)
     steps, width = -(-k // lanes), _power_of_two(lanes)
     if steps * width == k:
-        return operands
-    full = np.full((rows, steps * lanes), nothing, dtype=operands.dtype)
-    full[:, :k] = operands
+        return np.ascontiguousarray(codes)
+    full = np.zeros((rows, steps * lanes), dtype=codes.dtype)
+    full[:, :k] = codes
     if width == lanes:
         return full
-    spread = np.full((rows, steps, width), nothing, dtype=operands.dtype)
+    spread = np.zeros((rows, steps, width), dtype=codes.dtype)
     spread[:, :, :lanes] = full.reshape(rows, steps, lanes)
     return spread.reshape(rows, -1)
 

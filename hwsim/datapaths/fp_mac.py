@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from hwsim import floating
+from hwsim import floating, floating_sums
 from hwsim.floating import FloatDatapath
 from hwsim.floating_sums import Operands
 from hwsim.kernels import fp_mac as kernels
@@ -28,11 +28,11 @@ class FpMac(FloatDatapath):
         values = kernels.products(*flat, self._constants(division))
         return self.kind.encode(values, signed_zero=False).reshape(x.shape)
 
-    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int) -> Operands:
         """See `FloatDatapath.prepared`: the values."""
-        table = self.kind.values.astype(np.float32)
-        zero = np.float32(0)
+        values = self.kind.values.astype(np.float32)
         return Operands(
-            matmul=kernels.matmul_exact if exact else kernels.matmul, constants=self._constants(division), x=table[x],
-            w=table[codes], nothing=(zero, zero),
+            matmuls=kernels.MATMULS, constants=self._constants(division), largest=self.largest_product,
+            x=floating_sums.rows(kernels.operands, x, values, np.float32),
+            w=floating_sums.columns(kernels.operands, codes, values, np.float32),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from hwsim import floating, lmul, workspace
+from hwsim import floating, floating_sums, lmul
 from hwsim.floating import FloatDatapath
 from hwsim.floating_sums import Operands
 from hwsim.kernels import floating as floating_kernels
@@ -49,48 +49,38 @@ class LMul(FloatDatapath):
         codes = kernels.products(*flat, self.layout, self.offset(division))
         return codes.astype(np.uint8 if self.kind.bits <= 8 else np.uint16).reshape(pair[0].shape)
 
-    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int, exact: bool) -> Operands:
+    def prepared(self, x: np.ndarray, codes: np.ndarray, division: int) -> Operands:
         """See `FloatDatapath.prepared`, by the fastest product that is right for these codes."""
         kind = self.kind
         assert kind.bias is not None
         place = 23 - kind.mantissa_bits
         rebias = (127 - kind.bias) << 23
         subtracted = (self.offset(division) << place) - rebias
-        smallest = (128 - kind.bias) << 23
-        largest = (kind.max_code << place) + rebias
+        limits = (128 - kind.bias) << 23, (kind.max_code << place) + rebias
         ends = [self._ends(each) for each in (x, codes)]
         lowest, highest = (sum(end) - subtracted for end in zip(*ends, strict=True))
         spread = max(high - low for low, high in ends)
-        raised = max(0, (MOST - highest - (x.shape[1].bit_length() << 23)) >> 23)
-        name = self._fastest(lowest, highest, spread, raised, (smallest, largest), x.shape[1])
-        power = raised if name == "plain" else 0
+        name, power = self._fastest(lowest, highest, spread, limits, x.shape[1])
         total = lowest + (power << 23)
         halves = total // 2 & ~3, total - (total // 2 & ~3)
         zeros = [0, 0]
-        if name in ("narrow", "wide"):  # too small with any other operand, and with another zero
-            zeros = [min(smallest - 4 - half - spread, (smallest - 4) // 2) & ~3 for half in reversed(halves)]
-        operands: list[np.ndarray] = []
-        for used, (low, _), half, zero in zip((x, codes), ends, halves, zeros, strict=True):
-            table = used.size >= 1 << kind.bits  # of all codes, or only of those that are there
-            each = np.arange(1 << kind.bits) if table else used.astype(np.int64)
-            magnitude, negative = each & (kind.sign_bit - 1), each >= kind.sign_bit
-            made = (magnitude << place) - low + half
-            made += negative.astype(np.int64) << (31 if name in ("plain", "flushed") else 0)
-            made = np.where(magnitude >> kind.mantissa_bits > 0, made, zero)
-            made = made.astype(np.int64 if name == "wide" else np.int32)
-            operands.append(self._looked_up(made, used, len(operands)) if table else made)
-        dtype = operands[0].dtype.type
+        if name == "flushed":
+            zeros = [kernels.NOT_NORMAL // 2] * 2
+        elif name != "plain":  # too small with any other operand, and with another zero
+            zeros = [min(limits[0] - 4 - half - spread, (limits[0] - 4) // 2) & ~3 for half in reversed(halves)]
+        sign = 1 << 31 if name in ("plain", "flushed") else 1
+        layouts = [
+            (kind.sign_bit, 1 << kind.mantissa_bits, place, half - low, sign, zero)
+            for (low, _), half, zero in zip(ends, halves, zeros, strict=True)
+        ]
+        dtype = np.int64 if name == "wide" else np.int32
         return Operands(
-            matmul=kernels.MATMULS[name, exact], constants=(np.int32(smallest), np.int32(largest)), x=operands[0],
-            w=operands[1], nothing=(dtype(zeros[0]), dtype(zeros[1])), power=power,
+            matmuls=kernels.MATMULS[name], constants=tuple(np.int32(each) for each in limits),
+            x=floating_sums.rows(kernels.operands, x, layouts[0], dtype),
+            w=floating_sums.columns(kernels.operands, codes, layouts[1], dtype),
+            largest=self._bound(highest), power=power,
             negligible=float(np.ldexp(1.0, (total >> 23) - 127 - power - FAR // 2)) if name == "plain" else 0.0,
         )  # fmt: skip
-
-    @staticmethod
-    def _looked_up(table: np.ndarray, codes: np.ndarray, side: int) -> np.ndarray:
-        """``table[codes]``; the next call for this side overwrites it."""
-        out = workspace.array(f"operands {side}", codes.shape, table.dtype)
-        return np.take(table, codes, out=out, mode="clip")
 
     def _ends(self, codes: np.ndarray) -> tuple[int, int]:
         """Smallest and largest normal code without sign, at the place of a float32's exponent and mantissa."""
@@ -98,17 +88,28 @@ class LMul(FloatDatapath):
         low, high = floating_kernels.ends(codes.ravel(), self.kind.sign_bit - 1, 1 << self.kind.mantissa_bits)
         return int(low) << place, int(high) << place
 
-    def _fastest(self, lowest: int, highest: int, spread: int, raised: int, limits: tuple[int, int], k: int) -> str:
-        """The product's name, for sums of ``k`` products between ``lowest`` and ``highest`` (bits of a float32)."""
+    def _bound(self, highest: int) -> int:
+        """A power of two that no product exceeds, or the largest one; ``highest`` in bits of a float32."""
+        exponent = (highest >> 23) - 126 - self.product_exponent
+        return min(1 << max(exponent, 0), self.largest_product)
+
+    def _fastest(self, lowest: int, highest: int, spread: int, limits: tuple[int, int], k: int) -> tuple[str, int]:
+        """The product's name and power, for sums of ``k`` products between ``lowest`` and ``highest`` (float32 bits)."""
         smallest, largest = limits
+        length = k.bit_length() << 23
+        if highest <= largest and highest + length <= MOST:
+            raised = max(0, (MOST - highest - length) >> 23)
+            total = lowest + (raised << 23)
+            far_from_zero = total // 2 + 4 + spread <= total - (FAR << 23)
+            if lowest >= smallest and lowest > (self.kind.mantissa_bits + 2) << 23 and far_from_zero:
+                return "plain", raised
+            power = (kernels.NORMAL >> 23) - (max(lowest, smallest) >> 23)
+            total = lowest + (power << 23)
+            apart = (total + 1) // 2 + 4 + spread < kernels.ABOVE // 2  # of a zero and any other operand
+            if total >= kernels.NOT_NORMAL and highest + (power << 23) < kernels.ABOVE and apart:
+                return "flushed", power
         half = lowest // 2 + 4 + spread  # of an operand with a zero
-        total = lowest + (raised << 23)
-        far_from_zero = total // 2 + 4 + spread <= total - (FAR << 23) and lowest > (self.kind.mantissa_bits + 2) << 23
-        if lowest >= smallest and highest <= largest and highest + (k.bit_length() << 23) <= MOST and far_from_zero:
-            return "plain"
-        if lowest >= 0 and highest <= largest and half < smallest:
-            return "flushed"
         zero = min(smallest - 8 - half, (smallest - 8) // 2)
         if min(2 * zero, zero + lowest // 2, lowest) - 8 >= -(1 << 31) and highest < 1 << 31:
-            return "narrow"
-        return "wide"
+            return "narrow", 0
+        return "wide", 0

@@ -11,7 +11,8 @@ from hwsim.kernels._jit import bits_to_float64, float64_to_bits, jit
 def product(a, b, constants):
     """``a * b * constants[3]`` (exact in float64), rounded to nearest even and clamped, as float32.
 
-    ``constants`` are float64 (mantissa bits, exponent of the smallest normal, largest value, power of two).
+    ``constants`` are float64 (mantissa bits, exponent of the smallest normal, largest value, power of
+    two) and what `floating.summing` needs.
     """
     exact = np.float64(a) * np.float64(b) * constants[3]
     field = (float64_to_bits(exact) >> 52) & 0x7FF
@@ -31,5 +32,12 @@ def products(a, b, constants):
     return out
 
 
-matmul = floating.summing(product)
-matmul_exact = floating.summing(product, np.float64)
+@jit()
+def operand(code, values):
+    """The value of a code."""
+    return values[code]
+
+
+operands = floating.standing_for(operand)
+MATMULS = {total.__name__: floating.summing(product, total) for total in (np.float32, np.int32, np.float64)}
+"""By what sums are."""

@@ -32,7 +32,19 @@ def products(a, b, layout, offset):
 # The operands of the products below are codes at the place of a float32's exponent and mantissa, each less half of
 # what is subtracted in all. In the first two signs are in bit 31, where they add up to the product's, because
 # magnitudes add up to less than that; in the others in bit 0, which is free. ``constants`` are int32 (bits of the
-# smallest normal product, of the largest).
+# smallest normal product, of the largest) and what `floating.summing` needs.
+
+
+@jit()
+def operand(code, layout):
+    """What stands for a code; layout is int64 (code of the sign, of the smallest normal, shift, addend, sign, zero)."""
+    sign_bit, normal, shift, addend, sign, zero = layout
+    magnitude = np.int64(code) & (sign_bit - 1)
+    made = (magnitude << shift) + addend + (sign if code >= sign_bit else 0)
+    return made if magnitude >= normal else zero
+
+
+operands = floating.standing_for(operand)
 
 
 @jit()
@@ -41,11 +53,15 @@ def plain(a, b, constants):
     return bits_to_float32(np.int32(a + b))
 
 
+NORMAL, NOT_NORMAL, ABOVE = 128 << 23, 64 << 23, 192 << 23
+"""Where `flushed` has normal products, and the others: there bit 29 is set, so that one instruction finds them."""
+
+
 @jit()
 def flushed(a, b, constants):
-    """The product as float32, where none is too large."""
+    """The product as float32, where none is too large. The other zero is what compilers add at no cost."""
     bits = np.int32(a + b)
-    return bits_to_float32(bits) if np.int32(bits & 0x7FFFFFFF) >= constants[0] else np.float32(0)
+    return bits_to_float32(bits) if np.int32(bits & NOT_NORMAL) == 0 else np.float32(-0.0)
 
 
 @jit()
@@ -67,8 +83,7 @@ def wide(a, b, constants):
 
 
 MATMULS = {
-    (product.__name__, real is np.float64): floating.summing(product, real, pairs=product is plain)
+    product.__name__: {total.__name__: floating.summing(product, total) for total in (np.float32, np.int32, np.float64)}
     for product in (plain, flushed, narrow, wide)
-    for real in (np.float32, np.float64)
 }
-"""By the product's name, and whether sums are float64."""
+"""By the product's name and what sums are."""
