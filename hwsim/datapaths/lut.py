@@ -1,17 +1,19 @@
 """Look-up tables: signed sums of activations are built once and read by many columns."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from hwsim import repetition
 from hwsim.datapath import Array, Event, Operand, Stats
 from hwsim.errors import FormatError
-from hwsim.integer import SHARED_EVENTS, check_activations
+from hwsim.integer import ACCUMULATION, SHARED_EVENTS, check_activations
 from hwsim.kernels import lut as kernels
 from hwsim.lut_array import LutArray
 from hwsim.repetition import Repetition
 from hwsim.sign_planes import SignPlanes, sign_planes
+from hwsim.switching import lut as switching
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,7 @@ class Lut(LutArray):
         Event(component="lut.table", action="add"),
         Event(component="lut.table", action="write"),
         Event(component="lut.pe", action="look_up"),
-        Event(component="lut.pe", action="accumulate"),
+        Event(component="lut.pe", action="accumulate", features=ACCUMULATION),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
@@ -168,6 +170,10 @@ class Lut(LutArray):
         if self.reuse == "none":
             return None
         return repetition.repetition(w, self.sign_planes(w).codes(w), self.lanes, array.cols)
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w, array)
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: a step lasts until its tables are read and the next ones built."""
