@@ -21,14 +21,24 @@ class Lut(LutArray):
     """Bit planes of weights are the index of tables of signed sums; parameters: `LutArray`."""
 
     EVENTS = (
-        Event(component="lut.table", action="add"),
+        Event(
+            component="lut.table",
+            action="add",
+            features=(
+                "activation_toggles",
+                "node_toggles",
+                "node_sign_toggles",
+                "constant_toggles",
+                "enable_toggles",
+            ),
+        ),
         Event(component="lut.table", action="write"),
-        Event(component="lut.pe", action="look_up"),
-        Event(component="lut.pe", action="accumulate", features=ACCUMULATION),
+        Event(component="lut.pe", action="look_up", features=("code_toggles",)),
+        Event(component="lut.pe", action="accumulate", features=(*ACCUMULATION, "code_toggles")),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
-        Event(component="lut.unit", action="look_up"),
+        Event(component="lut.unit", action="look_up", features=("code_toggles",)),
         *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)

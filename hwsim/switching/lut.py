@@ -1,13 +1,16 @@
-"""Toggles of look-up arrays."""
+"""Toggles of arrays that look up signed sums of activations."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hwsim.datapath import Array, Operand
+from hwsim.lut_array import ENTRY_BITS
 from hwsim.switching.accumulation import accumulated
-from hwsim.switching.bits import before, row_toggles, toggles, product_toggles
+from hwsim.switching.bits import product_toggles, toggles
 from hwsim.switching.steps import Steps
+from hwsim.switching.turns import taking_turns
+from hwsim.table_build import Term
 
 if TYPE_CHECKING:
     from hwsim.datapaths.lut import Lut
@@ -16,126 +19,99 @@ CONSTANT_BITS = 10
 
 
 def count(datapath: "Lut", x: np.ndarray, w: Operand, array: Array) -> dict[str, int]:
+    """Toggles by feature of `Lut.EVENTS`.
+
+    Every column reads for itself, also where columns share sums.
+    """
     at = Steps.of(datapath, x, w)
     signs = datapath.sign_planes(w)
     steps = len(at.w) // w.n
-    rows = at.x[:steps].reshape(steps, len(x), -1, datapath.mu)
-    nodes, entries = _tables(datapath, rows)  # [S, M, tables, additions | entries]
-    sets = -(-w.n // datapath.sharing(array))
+    activations = at.x[:steps].reshape(steps, len(x), -1, datapath.mu)
+    nodes = _nodes(datapath, activations)
+    entries = _entries(datapath, activations, nodes)
+    constant = activations.sum(axis=(2, 3)) * signs.constant
 
-    def seq(values):  # steps of tables, tile after tile
-        first = values
-        return lambda f: f(first) + (f(np.concatenate([values[-1:], values])) - f(values[-1:])) * (sets - 1)
+    serial = datapath.planes == "serial"
+    planes = np.arange(signs.count if serial else datapath.weight_bits)[::-1]
+    codes = at.w.reshape(len(at.w), 1, -1, datapath.mu) >> planes[:, None, None] & 1  # [T, planes, tables, mu]
+    found = _built(datapath, activations, nodes, signs.constant, -(-w.n // datapath.sharing(array)), len(planes))
+    found["code_toggles"] = toggles(codes.reshape(-1, *codes.shape[2:]) if serial else codes, 1) * len(x)
 
-    bits = datapath.exact_entry_bits
-    found = {}
-    total_x = rows.sum(axis=(2, 3))
-    const = np.full_like(total_x, signs.constant)
-    sum_bits = datapath.activation_bits + (datapath.lanes - 1).bit_length()
-    product = total_x * signs.constant
-    found["input_toggles"] = seq(rows)(lambda v: toggles(v, datapath.activation_bits))
-    found["input_sign_toggles"] = seq(rows)(lambda v: toggles((v < 0).astype(np.int64), 1))
-    found["node_toggles"] = seq(nodes)(lambda v: toggles(v, bits))
-    found["node_sign_toggles"] = seq(nodes)(lambda v: toggles((v < 0).astype(np.int64), 1))
-    found["entry_held_toggles"] = seq(entries)(lambda v: toggles(v, datapath.entry_bits))
-    found["step_sum_toggles"] = seq(total_x)(lambda v: toggles(v, sum_bits))
-    found["constant_toggles"] = seq(product)(lambda v: toggles(v, CONSTANT_BITS + sum_bits))
-    found["constant_row_toggles"] = seq(total_x)(lambda v: row_toggles(v, np.full_like(v, signs.constant), sum_bits, CONSTANT_BITS))
-    found["constant_product_toggles"] = seq(total_x)(lambda v: product_toggles(v, np.full_like(v, signs.constant), sum_bits, CONSTANT_BITS))
-    found["input_magnitude_toggles"] = seq(np.abs(rows))(lambda v: toggles(v, datapath.activation_bits))
-    found["constant_rows"] = int(signs.constant).bit_count() * len(x)*steps*sets if signs.constant>=0 else (signs.constant & 1023).bit_count()*len(x)*steps*sets
-    found["active_tables"] = int((rows != 0).any(axis=3).sum()) * sets
-    found["steps"] = len(x)*steps*sets
-
-    held_steps = len(x) * steps * sets * (1 if signs.count > 1 and datapath.planes == "serial" else 0)
-    found["enable_toggles"] = 2 * held_steps
-    found["constant_sign_rows"] = seq(np.where(const < 0, total_x, 0))(lambda v: toggles(v, sum_bits))
-    # tree levels of the step sum
-    lanes_x = rows.reshape(steps, len(x), -1)
-    lv = lanes_x
-    f = 0
-    while lv.shape[2] > 1:
-        lv = lv[..., ::2] + lv[..., 1::2]
-        f += seq(lv)(lambda v: toggles(v, sum_bits))
-    found["tree_toggles"] = f
-    # addends with signs
-    build = datapath.table_build
-    allnodes = np.concatenate([rows, nodes], axis=-1)
-    f = 0
-    for a, b in build.additions:
-        for t in (a, b):
-            f += seq(t.sign * allnodes[..., t.node])(lambda v: toggles(v, bits))
-    found["build_addend_toggles"] = f
-
-    # reads
-    weights = at.w.reshape(len(at.w), -1, datapath.mu)
-    each = signs.count if datapath.planes == "serial" else 1
-    step = np.repeat(np.arange(len(at.w)), each)
-    if datapath.planes == "serial":
-        plane = np.tile(np.arange(signs.count)[::-1], len(at.w))[:, None]
-    else:
-        plane = np.broadcast_to(np.arange(datapath.weight_bits), (len(at.w), datapath.weight_bits))
-    chosen_bits = weights[step][:, None] >> plane[:, :, None, None] & 1  # [C, ports, tables, mu]
-    low = datapath.mu - (datapath.table == "half")
-    index = (chosen_bits[..., :low] << np.arange(low)).sum(axis=3)
-    negate = chosen_bits[..., -1] == 0 if datapath.table == "half" else np.zeros(index.shape, bool)
-    s = step % steps
-    tables = np.arange(index.shape[2])
-    chosen = entries.transpose(0, 2, 3, 1)[s[:, None, None], tables[None, None], index]  # [C, ports, tables, M]
-    read = np.where(negate[..., None], -chosen, chosen)
-    plane_sum = read.sum(axis=2)  # [C, ports, M]
-    m = len(x)
-    found["index_toggles"] = toggles(index, low) * m
-    found["negate_toggles"] = toggles(negate.astype(np.int64), 1) * m
-    found["code_toggles"] = found["index_toggles"] + found["negate_toggles"]
-    found["chosen_toggles"] = toggles(chosen, datapath.entry_bits)
-    found["inverted_toggles"] = toggles(np.where(negate[..., None], ~chosen, chosen), datapath.entry_bits)
-    found["read_toggles"] = toggles(read, bits)
-    found["read_sign_toggles"] = toggles((read < 0).astype(np.int64), 1)
-    pb = bits + (index.shape[2] - 1).bit_length()
-    found["plane_toggles"] = toggles(plane_sum, pb)
-    step_bits = datapath.step_bits + 3
-    last = np.tile(np.arange(each) == each - 1, len(at.w))
-    if datapath.planes == "serial":
-        sums = plane_sum[:, 0].reshape(len(at.w), each, m).copy()
-        for c in range(1, each):
-            sums[:, c] += sums[:, c - 1] << (signs.doubles >> (each - 1 - c) & 1)
-        sums = sums.reshape(-1, m)
-        doubled = np.where(plane == 0, 0, 0)
-        carried = sums - plane_sum[:, 0]
-        found["total_toggles"] = toggles(sums, step_bits)
-        found["total_sign_toggles"] = toggles((sums < 0).astype(np.int64), 1)
-        found["carry_toggles"] = toggles(carried, step_bits)
-        found["carries"] = int((carried != 0).sum())
-    else:
-        sums = 0
-        found["total_toggles"] = 0
-        found["total_sign_toggles"] = 0
-        for p in range(datapath.weight_bits)[::-1]:
-            sums = (sums << (signs.doubles >> p & 1)) + (plane_sum[:, p] if p < signs.count else 0)
-            if isinstance(sums, np.ndarray):
-                found["total_toggles"] += toggles(sums, step_bits)
-                found["total_sign_toggles"] += toggles((sums < 0).astype(np.int64), 1)
-    exact = sums + product[s]
-    complete = exact >> signs.halve
-    found["complete_toggles"] = toggles(complete, step_bits)
-    found["held_toggles"] = toggles(entries, datapath.entry_bits) * w.n
-    found["product_seen_toggles"] = toggles(np.tile(product, (w.n, 1)), CONSTANT_BITS + sum_bits)
-    found["exact_toggles"] = toggles(exact, step_bits)
-    found["cycles"] = len(step) * m
-    found["add_enable"] = 2 * len(at.w) * m * (each > 1)
-    found["complete_sign_toggles"] = toggles((complete < 0).astype(np.int64), 1)
-    return found | accumulated(datapath, complete, last, at.at(step), w)
+    read = _read(datapath, np.tile(entries, (w.n, 1, 1, 1)), codes)  # [T, planes, M]
+    constants = np.tile(constant, (w.n, 1))[:, None]
+    cycles = np.repeat(np.arange(len(at.w)), len(planes))
+    if datapath.scales_per_group > 1:
+        each = (read + constants) >> signs.halve
+        return found | taking_turns(
+            datapath, each.reshape(-1, len(x)), np.tile(planes[::-1], len(at.w)), at.at(cycles), w
+        )
+    read[:, planes >= signs.count] = 0
+    for i, plane in enumerate(planes[1:], 1):
+        read[:, i] += read[:, i - 1] << (signs.doubles >> plane & 1)
+    sums = (read + constants) >> signs.halve
+    if not serial:
+        return found | accumulated(datapath, sums[:, -1], np.ones(len(at.w), bool), at, w)
+    last = np.tile(planes == 0, len(at.w))
+    return found | accumulated(datapath, sums.reshape(-1, len(x)), last, at.at(cycles), w)
 
 
-def _tables(datapath, rows):
-    build = datapath.table_build
-    nodes = [rows[..., j] for j in range(datapath.mu)]
-    for a, b in build.additions:
+def _built(
+    datapath: "Lut", activations: np.ndarray, nodes: np.ndarray, constant: int, times: int, cycles: int
+) -> dict[str, int]:
+    """Of what builds tables of int64[S, M, tables, mu] activations ``times`` times, in steps of so many cycles.
+
+    Registers of tables that are read for more than a cycle are enabled in the last one.
+    """
+    activations, nodes = np.tile(activations, (times, 1, 1, 1)), np.tile(nodes, (times, 1, 1, 1))
+    total = activations.sum(axis=(2, 3))
+    registers = len(datapath.table_build.entries) * datapath.entry_bits
+    if datapath.build_cycles:  # one adder, addition by addition
+        cycles = max(cycles, datapath.build_cycles)
+        nodes = np.moveaxis(nodes, 3, 1).reshape(-1, *nodes.shape[1:3])
+    return {
+        "activation_toggles": toggles(activations, datapath.activation_bits),
+        "node_toggles": toggles(nodes, datapath.exact_entry_bits),
+        "node_sign_toggles": toggles((nodes < 0).astype(np.int64), 1),
+        "constant_toggles": product_toggles(
+            total, np.full_like(total, constant), datapath.activation_bits + (datapath.lanes - 1).bit_length(),
+            CONSTANT_BITS,
+        ),
+        "enable_toggles": 2 * total.size * activations.shape[2] * registers * (cycles > 1),
+    }  # fmt: skip
+
+
+def _nodes(datapath: "Lut", activations: np.ndarray) -> np.ndarray:
+    """Results of the additions that build tables of int64[S, M, tables, mu]: int64[S, M, tables, additions]."""
+    nodes = list(np.moveaxis(activations, 3, 0))
+    for a, b in datapath.table_build.additions:
         nodes.append(_term(nodes, a) + _term(nodes, b))
-    entries = np.stack([_term(nodes, t) for t in build.entries], axis=-1)
-    return np.stack(nodes[datapath.mu:] or nodes, axis=-1), entries
+    return np.stack(nodes[datapath.mu :], axis=3) if len(nodes) > datapath.mu else np.zeros_like(activations[..., :0])
 
 
-def _term(nodes, term):
+def _term(nodes: list[np.ndarray], term: Term) -> np.ndarray:
     return term.sign * (nodes[term.node] << term.shift)
+
+
+def _entries(datapath: "Lut", activations: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """int64[S, M, tables, entries]: what readers take an entry for."""
+    sums = list(np.moveaxis(np.concatenate([activations, nodes], axis=3), 3, 0))
+    entries = np.stack([_term(sums, term) for term in datapath.table_build.entries], axis=3)
+    if datapath.entries == "exact":
+        return entries
+    magnitude = np.abs(activations).sum(axis=3, keepdims=True)
+    shift = sum((magnitude >> ENTRY_BITS - 1 + i > 0).astype(np.int64) for i in range(datapath.exact_entry_bits))
+    added = entries[..., -1 << datapath.mu - 1 :]  # those in which the last activation is
+    limit = (1 << ENTRY_BITS - 1) - 1
+    rounded = np.clip((added + (1 << shift >> 1)) >> shift, -limit, limit) << shift
+    return rounded if datapath.table == "half" else np.concatenate([-rounded[..., ::-1], rounded], axis=3)
+
+
+def _read(datapath: "Lut", entries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """int64[T, planes, M]: the sums of one entry of each table."""
+    half = datapath.table == "half"
+    bits = codes[..., : datapath.mu - half]
+    index = (bits << np.arange(bits.shape[3])).sum(axis=3)
+    chosen = np.take_along_axis(entries[:, None], index[:, :, None, :, None], axis=4)[..., 0]  # [T, planes, M, tables]
+    if half:
+        chosen = np.where(codes[:, :, None, :, -1] == 1, chosen, -chosen)
+    return chosen.sum(axis=3)
