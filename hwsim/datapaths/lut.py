@@ -8,7 +8,7 @@ import numpy as np
 from hwsim import repetition
 from hwsim.datapath import Array, Event, Operand, Stats
 from hwsim.errors import FormatError
-from hwsim.integer import ACCUMULATION, SHARED_EVENTS, check_activations
+from hwsim.integer import SHARED_EVENTS, check_activations
 from hwsim.kernels import lut as kernels
 from hwsim.lut_array import LutArray
 from hwsim.repetition import Repetition
@@ -34,7 +34,7 @@ class Lut(LutArray):
         ),
         Event(component="lut.table", action="write"),
         Event(component="lut.pe", action="look_up", features=("code_toggles",)),
-        Event(component="lut.pe", action="accumulate", features=(*ACCUMULATION, "code_toggles")),
+        Event(component="lut.pe", action="accumulate", features=("accumulator_toggles", "scale_toggles", "code_toggles")),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),

@@ -37,6 +37,40 @@ def count(datapath: "LutProducts", x: np.ndarray, w: Operand, array: Array) -> d
     found["choice_toggles"] = toggles(choice, bits)
     found["choice_sign_toggles"] = toggles((choice < 0).astype(np.int64), 1)
     found["table_seen_toggles"] = toggles(tables[at.tile[set_steps], at.group[set_steps]], bits) * m * datapath.lanes
+    code = xs & (1 << datapath.activation_bits) - 1
+    for bit in range(datapath.activation_bits):
+        found[f"bit{bit}"] = toggles(code >> bit & 1, 1)
+    A = datapath.activation_bits
+    found["lsb_weighted"] = sum(found[f"bit{b}"] << (A - 1 - b) for b in range(A))
+    found["msb_weighted"] = sum(found[f"bit{b}"] << b for b in range(A))
+    changed = code != before(code)
+    found["changes"] = int(changed.sum())
+    from hwsim.switching.bits import ones
+    po = ones(choice, bits).sum(axis=3)
+    found["onehot_toggles"] = int(((po + before(po)) * changed).sum())
+    found["onehot_zeros"] = int((((16 * bits - po) + (16 * bits - before(po))) * changed).sum())
+    tz = (bits - ones(tab0 := tables[at.tile[set_steps], at.group[set_steps]], bits)).sum(axis=(1, 2))
+    flips = [((code ^ before(code)) >> b & 1).sum(axis=(1, 2)) for b in range(A)]
+    for b in range(A):
+        found[f"zb{b}"] = int((flips[b] * tz).sum())
+        found[f"ob{b}"] = int((flips[b] * (tab0[0].size * bits - tz)).sum())
+    found["zlsb"] = sum(found[f"zb{b}"] << (A - 1 - b) for b in range(A))
+    found["zmsb"] = sum(found[f"zb{b}"] << (b) for b in range(A))
+    found["olsb"] = sum(found[f"ob{b}"] << (A - 1 - b) for b in range(A))
+    # mux tree: levels, low bits first / high bits first
+    tab = tables[at.tile[set_steps], at.group[set_steps]]  # [T', A, W]
+    for name, order in (("lsb", range(A)), ("msb", range(A)[::-1])):
+        level = np.broadcast_to(tab[:, None, None], (*code.shape, *tab.shape[1:])).reshape(*code.shape, *(2,) * A, -1)
+        f = 0
+        axes = list(range(A))  # axis 0 is the highest bit
+        for b in order:
+            ax = axes.index(A - 1 - b)
+            sel = (code >> b & 1).reshape(*code.shape, *(1,) * (len(axes)), 1)
+            level = np.take_along_axis(level, sel, axis=3 + ax)
+            level = np.squeeze(level, 3 + ax)
+            axes.pop(ax)
+            f += toggles(level, bits)
+        found[f"tree_{name}"] = f
     # readers
     value = values[at.tile[:, None], at.group[:, None], at.w]
     product = at.x * value[:, None]
