@@ -34,7 +34,9 @@ class Lut(LutArray):
         ),
         Event(component="lut.table", action="write"),
         Event(component="lut.pe", action="look_up", features=("code_toggles",)),
-        Event(component="lut.pe", action="accumulate", features=("accumulator_toggles", "scale_toggles", "code_toggles")),
+        Event(
+            component="lut.pe", action="accumulate", features=("accumulator_toggles", "scale_toggles", "code_toggles")
+        ),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),

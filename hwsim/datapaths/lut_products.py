@@ -38,11 +38,13 @@ class LutProducts(IntegerDatapath):
 
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     EVENTS = (
-        Event(component="lut_products.pe", action="look_up"),
+        Event(component="lut_products.pe", action="look_up", features=("product_toggles",)),
         Event(component="lut_products.pe", action="accumulate", features=ACCUMULATION),
         Event(component="lut_products.pe", action="scale"),
         Event(component="lut_products.pe", action="clock"),
-        Event(component="lut_products.row", action="select"),
+        Event(
+            component="lut_products.row", action="select", features=("table_toggles", "zero_toggles", "choice_toggles")
+        ),
         Event(component="lut_products.table", action="write"),
         Event(component="lut_products.table", action="clock"),
         *SHARED_EVENTS[:2],

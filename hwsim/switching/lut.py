@@ -40,11 +40,10 @@ def count(datapath: "Lut", x: np.ndarray, w: Operand, array: Array) -> dict[str,
     read = _read(datapath, np.tile(entries, (w.n, 1, 1, 1)), codes)  # [T, planes, M]
     constants = np.tile(constant, (w.n, 1))[:, None]
     cycles = np.repeat(np.arange(len(at.w)), len(planes))
-    if datapath.scales_per_group > 1:
-        each = (read + constants) >> signs.halve
-        return found | taking_turns(
-            datapath, each.reshape(-1, len(x)), np.tile(planes[::-1], len(at.w)), at.at(cycles), w
-        )
+    if datapath.scales_per_group > 1:  # planes in parallel are counted as if they took turns
+        each = ((read + constants) >> signs.halve).reshape(-1, len(x))
+        turn = np.tile(np.arange(len(planes)) if serial else planes, len(at.w))
+        return found | taking_turns(datapath, each, turn, len(planes), at.at(cycles), w)
     read[:, planes >= signs.count] = 0
     for i, plane in enumerate(planes[1:], 1):
         read[:, i] += read[:, i - 1] << (signs.doubles >> plane & 1)

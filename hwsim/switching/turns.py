@@ -10,26 +10,25 @@ from hwsim.switching.steps import Steps
 
 
 def taking_turns(
-    datapath: IntegerDatapath, addends: np.ndarray, which: np.ndarray, at: Steps, w: Operand
+    datapath: IntegerDatapath, addends: np.ndarray, turn: np.ndarray, turns: int, at: Steps, w: Operand
 ) -> dict[str, int]:
-    """Toggles of adding int64[C, M] to the sum ``which`` int[C] of its group, and of one multiplier behind all sums.
+    """Toggles of adding int64[C, M] to the sum ``turn`` int[C], of ``turns``, of the groups of steps ``at``.
 
-    Of what is added, of the adder, and where the sums of a group, one after the other, meet their scales.
+    Of the adder, and of one multiplier to which the sums of a group come one after the other.
     """
-    sums = datapath.scales_per_group
-    group = at.tile * w.groups + at.group
-    key = group * sums + which
+    key = (at.tile * w.groups + at.group) * turns + turn
     order = np.argsort(key, kind="stable")
-    total = running(addends[order], key[order])
+    sorted_key = key[order]
+    total = running(addends[order], sorted_key)
     adder = np.empty_like(total)
     adder[order] = total
-    ends = np.flatnonzero(np.append(np.diff(key[order]) != 0, True))
-    complete = np.zeros((w.n * w.groups * sums, addends.shape[1]), np.int64)
-    complete[key[order][ends]] = total[ends]
-    scales = datapath.group_constants(w)["scale"].astype(np.int64).reshape(-1, 1)
+    ends = np.append(sorted_key[1:] != sorted_key[:-1], True)
+    complete = np.zeros((w.n * w.groups * turns, addends.shape[1]), np.int64)
+    complete[sorted_key[ends]] = total[ends]
+    scale = datapath.group_constants(w)["scale"][..., :turns].astype(np.int64)
+    scales = np.broadcast_to(scale, (w.n, w.groups, turns)).reshape(-1, 1)
     bits = datapath.group_accumulator_bits
     return {
-        "addend_toggles": toggles(addends, bits),
         "accumulator_toggles": toggles(adder, bits),
         "scale_toggles": row_toggles(complete, scales, bits, datapath.scale_bits),
     }
