@@ -1,6 +1,7 @@
 """Look-up tables: signed sums of activations are built once and read by many columns."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from hwsim.kernels import lut as kernels
 from hwsim.lut_array import LutArray
 from hwsim.repetition import Repetition
 from hwsim.sign_planes import SignPlanes, sign_planes
+from hwsim.switching import lut as switching
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,14 +21,26 @@ class Lut(LutArray):
     """Bit planes of weights are the index of tables of signed sums; parameters: `LutArray`."""
 
     EVENTS = (
-        Event(component="lut.table", action="add"),
+        Event(
+            component="lut.table",
+            action="add",
+            features=(
+                "activation_toggles",
+                "node_toggles",
+                "node_sign_toggles",
+                "constant_toggles",
+                "enable_toggles",
+            ),
+        ),
         Event(component="lut.table", action="write"),
-        Event(component="lut.pe", action="look_up"),
-        Event(component="lut.pe", action="accumulate"),
+        Event(component="lut.pe", action="look_up", features=("code_toggles",)),
+        Event(
+            component="lut.pe", action="accumulate", features=("accumulator_toggles", "scale_toggles", "code_toggles")
+        ),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
-        Event(component="lut.unit", action="look_up"),
+        Event(component="lut.unit", action="look_up", features=("code_toggles",)),
         *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)
@@ -168,6 +182,10 @@ class Lut(LutArray):
         if self.reuse == "none":
             return None
         return repetition.repetition(w, self.sign_planes(w).codes(w), self.lanes, array.cols)
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w, array)
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`: a step lasts until its tables are read and the next ones built."""

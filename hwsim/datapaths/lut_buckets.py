@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,8 +11,9 @@ from hwsim import schema
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
-from hwsim.integer import SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import ACCUMULATION, SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import lut_buckets as kernels
+from hwsim.switching import lut_buckets as switching
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,12 @@ class LutBuckets(IntegerDatapath):
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     MAX_SCALE_BITS: ClassVar[int] = 24
     EVENTS = (
-        Event(component="lut_buckets.pe", action="select"),
-        Event(component="lut_buckets.pe", action="accumulate"),
+        Event(component="lut_buckets.pe", action="select", features=("code_toggles", "addend_toggles")),
+        Event(
+            component="lut_buckets.pe",
+            action="accumulate",
+            features=("code_toggles", *ACCUMULATION),
+        ),
         Event(component="lut_buckets.pe", action="scale"),
         Event(component="lut_buckets.pe", action="clock"),
         *SHARED_EVENTS[:2],
@@ -139,6 +145,10 @@ class LutBuckets(IntegerDatapath):
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; layout in `hwsim.kernels.lut_buckets`."""
         return np.array([array.rows, array.cols, self.lanes, self.adders == "serial"], dtype=np.int64)
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w, array)
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`."""

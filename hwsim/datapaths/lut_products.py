@@ -1,6 +1,7 @@
 """Product tables: the codes of a weight and of an activation are the index of their product."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -9,9 +10,10 @@ from hwsim import schema
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
-from hwsim.integer import SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import ACCUMULATION, SHARED_EVENTS, IntegerDatapath
 from hwsim.kernels import lut_products as kernels
 from hwsim.lut_array import check_readers
+from hwsim.switching import lut_products as switching
 
 LARGEST_INDEX = 8
 """Bits of a table's index at most: 256 products."""
@@ -36,11 +38,13 @@ class LutProducts(IntegerDatapath):
 
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     EVENTS = (
-        Event(component="lut_products.pe", action="look_up"),
-        Event(component="lut_products.pe", action="accumulate"),
+        Event(component="lut_products.pe", action="look_up", features=("product_toggles",)),
+        Event(component="lut_products.pe", action="accumulate", features=ACCUMULATION),
         Event(component="lut_products.pe", action="scale"),
         Event(component="lut_products.pe", action="clock"),
-        Event(component="lut_products.row", action="select"),
+        Event(
+            component="lut_products.row", action="select", features=("table_toggles", "zero_toggles", "choice_toggles")
+        ),
         Event(component="lut_products.table", action="write"),
         Event(component="lut_products.table", action="clock"),
         *SHARED_EVENTS[:2],
@@ -138,6 +142,10 @@ class LutProducts(IntegerDatapath):
         entries = 1 << (self.weight_bits + self.activation_bits)
         sharing = self.sharing(array)
         return np.array([array.rows, array.cols, self.lanes, self.scale_stage, sharing, entries], dtype=np.int64)
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w, array)
 
     def peak_macs(self, w: Operand, array: Array) -> float:
         """See `Datapath.peak_macs`."""

@@ -1,0 +1,209 @@
+"""Switching of look-up arrays against models that go through their cycles one by one, in Python integers."""
+
+import collections
+import itertools
+
+import numpy as np
+import pytest
+
+from hwsim import Array, Lut, LutBuckets, LutProducts, lower, quantize
+from hwsim.datapath import Datapath
+from hwsim.qtensor import QTensor
+
+
+class Wires:
+    """Counts the bits that change on named wires, all of which carry 0 at first."""
+
+    def __init__(self) -> None:
+        self.value: dict = collections.defaultdict(int)
+        self.changes: collections.Counter = collections.Counter()
+
+    def carry(self, feature: str, wire: object, value: int, bits: int) -> None:
+        mask = (1 << bits) - 1
+        self.changes[feature] += ((self.value[feature, wire] ^ int(value)) & mask).bit_count()
+        self.value[feature, wire] = int(value)
+
+    def scale(self, m: int, value: int, scale: int, bits: int, scale_bits: int) -> None:
+        """The rows of a multiplier."""
+        for place in range(scale_bits):
+            self.carry("scale_toggles", (m, place), value if scale >> place & 1 else 0, bits + scale_bits - place)
+
+
+def weights(name: str, n: int, k: int, seed: int, **parameters: object) -> QTensor:
+    real = np.random.default_rng(seed).standard_normal((n, k)).astype(np.float32)
+    return lower(quantize(real, name, **parameters))
+
+
+def steps_of(w: QTensor, lanes: int) -> list[tuple[int, list[int], bool]]:
+    """(group, its k, last of the group) of each step."""
+    found = []
+    for g in range(w.groups):
+        ks = list(range(g * w.group_size, min((g + 1) * w.group_size, w.k)))
+        found += [(g, ks[low : low + lanes], low + lanes >= len(ks)) for low in range(0, len(ks), lanes)]
+    return found
+
+
+def accumulate(wires: Wires, datapath: Datapath, w: QTensor, m: int, cycles: list[tuple[int, int, int, bool]]) -> None:
+    """The group accumulator and its scale, of (column, group, sum so far of the step, complete)."""
+    register, place = 0, None
+    for n, g, step, last in cycles:
+        if (n, g) != place:
+            register, place = 0, (n, g)
+        wires.carry("addend_toggles", m, step, datapath.group_accumulator_bits)
+        wires.carry("accumulator_toggles", m, register + step, datapath.group_accumulator_bits)
+        register += step if last else 0
+        scale = int(np.broadcast_to(w.scale, (w.n, w.groups))[n, g])
+        wires.scale(m, register, scale, datapath.group_accumulator_bits, datapath.scale_bits)
+
+
+def activations(datapath: Datapath, rows: int, k: int, seed: int) -> np.ndarray:
+    limit = 1 << (datapath.activation_bits - 1)
+    return np.random.default_rng(seed).integers(-limit, limit, (rows, k))
+
+
+def assert_counts(datapath: Datapath, x: np.ndarray, w: QTensor, array: Array, wires: Wires) -> None:
+    found = datapath.toggles(x, w, array)
+    features = {feature for event in datapath.EVENTS for feature in event.features if feature in found}
+    assert features
+    assert {each: found[each] for each in features} == {each: wires.changes[each] for each in features}
+
+
+def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
+    wires, signs = Wires(), datapath.sign_planes(w)
+    codes, mu, tables = signs.codes(w), datapath.mu, datapath.lanes // datapath.mu
+    steps, build = steps_of(w, datapath.lanes), datapath.table_build
+    serial = datapath.planes == "serial"
+    cycles = max(signs.count if serial else 1, datapath.build_cycles)
+    for _, m, (_, ks, _) in itertools.product(range(-(-w.n // datapath.sharing(array))), range(len(x)), steps):
+        lanes = [int(x[m, k]) for k in ks] + [0] * (datapath.lanes - len(ks))
+        for lane, value in enumerate(lanes):
+            wires.carry("activation_toggles", (m, lane), value, datapath.activation_bits)
+        for t in range(tables):
+            nodes = lanes[t * mu : (t + 1) * mu]
+            for i, (a, b) in enumerate(build.additions):
+                nodes.append(sum(term.sign * (nodes[term.node] << term.shift) for term in (a, b)))
+                wire = (m, t) if datapath.build_cycles else (m, t, i)
+                wires.carry("node_toggles", wire, nodes[-1], datapath.exact_entry_bits)
+                wires.carry("node_sign_toggles", wire, nodes[-1] < 0, 1)
+        bits = datapath.activation_bits + (datapath.lanes - 1).bit_length()
+        for i, j in itertools.product(range(bits), range(10)):
+            wires.carry("constant_toggles", (m, i, j), sum(lanes) >> i & signs.constant >> j & 1, 1)
+        if cycles > 1:  # enabled, and no longer
+            wires.changes["enable_toggles"] += 2 * tables * len(build.entries) * datapath.entry_bits
+
+    for m in range(len(x)):
+        sums = []
+        for n, (g, ks, end) in itertools.product(range(w.n), steps):
+            a = [int(x[m, k]) for k in ks]
+            total = 0
+            planes = list(range(signs.count if serial else datapath.weight_bits))[::-1]
+            for plane in planes:
+                bit = [int(codes[n, k]) >> plane & 1 for k in ks] + [0] * (datapath.lanes - len(ks))
+                for lane in range(datapath.lanes):
+                    top = lane // mu * mu + mu - 1
+                    stored = bit[lane] ^ (datapath.table == "half" and lane != top and not bit[top])
+                    wires.carry("code_toggles", (m, lane, 0 if serial else plane), stored, 1)
+                found = sum(v if b else -v for v, b in zip(a, bit, strict=False)) if plane < signs.count else 0
+                total = (total << (signs.doubles >> plane & 1)) + found
+                if serial or plane == 0:
+                    sums.append((n, g, (total + signs.constant * sum(a)) >> signs.halve, plane == 0))
+        accumulate(wires, datapath, w, m, sums)
+    return wires
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "fields"),
+    [
+        ("int4", {"group_size": 12, "pad": True}, {}),
+        ("int4", {"group_size": 12, "pad": True}, {"planes": "parallel", "table": "full"}),
+        ("bitnet158", {}, {"weight_bits": 3, "planes": "parallel"}),
+        ("plum", {}, {"build": "incremental", "mu": 2}),
+        ("binary", {}, {"mu": 1, "lanes": 3, "readers": 1}),
+    ],
+)
+def test_tables_of_sums(name, parameters, fields):
+    datapath, w = Lut(**fields), weights(name, 4, 20, 1, **parameters)
+    x, array = activations(datapath, 3, w.k, 2), Array(rows=2, cols=2)
+    assert_counts(datapath, x, w, array, lut_wires(datapath, x, w, array))
+
+
+def test_planes_with_scales_of_their_own():
+    datapath, w = Lut(plane_scales=True), weights("bcq", 2, 20, 1, group_size=8)
+    x, signs = activations(datapath, 2, w.k, 2), datapath.sign_planes(w)
+    wires, codes, scales = Wires(), signs.codes(w), datapath.group_constants(w)["scale"]
+    for m, n, g in itertools.product(range(len(x)), range(w.n), range(w.groups)):
+        sums = [0] * signs.count
+        for _, ks, _ in (step for step in steps_of(w, datapath.lanes) if step[0] == g):
+            for turn in range(signs.count):
+                plane = signs.count - 1 - turn
+                read = sum(int(x[m, k]) * (1 if codes[n, k] >> plane & 1 else -1) for k in ks)
+                sums[turn] += (read + signs.constant * int(x[m, ks].sum())) >> signs.halve
+                wires.carry("accumulator_toggles", m, sums[turn], datapath.group_accumulator_bits)
+        for turn, total in enumerate(sums):
+            wires.scale(m, total, int(scales[n, g, turn]), datapath.group_accumulator_bits, datapath.scale_bits)
+    found = datapath.toggles(x, w, Array())
+    assert {each: found[each] for each in wires.changes} == wires.changes
+
+
+def products_wires(datapath: LutProducts, x: np.ndarray, w: QTensor, array: Array) -> Wires:
+    wires, bits = Wires(), datapath.product_bits
+    tables, levels = datapath.products(w).tolist(), datapath.activation_bits
+    steps = steps_of(w, datapath.lanes)
+    padded = [[*map(int, row), 0] for row in x]
+    for n, m in itertools.product(range(0, w.n, datapath.sharing(array)), range(len(x))):
+        for (g, ks, _), lane in itertools.product(steps, range(datapath.lanes)):
+            table = tables[n][g]
+            code = padded[m][(ks + [w.k] * datapath.lanes)[lane]] % (1 << levels)
+            zeros = sum(bits - (value % (1 << bits)).bit_count() for row in table for value in row)
+            if (wires.value["lowest", m, lane] ^ code) & 1:
+                wires.changes["zero_toggles"] += zeros
+            wires.value["lowest", m, lane] = code
+            for a, row in enumerate(table):
+                for v, value in enumerate(row):
+                    wires.carry("table_toggles", (m, lane, a, v), value, bits)
+            for left in range(levels):
+                for i in range(1 << left):
+                    for v, value in enumerate(table[(code >> left << left) + i]):
+                        wires.carry("choice_toggles", (m, lane, left, i, v), value, bits)
+    for m in range(len(x)):
+        sums = []
+        for n, (g, ks, _) in itertools.product(range(w.n), steps):
+            each = [int(x[m, k]) * int(w.integers[n, k]) for k in ks]
+            for lane in range(datapath.lanes):
+                wires.carry("product_toggles", (m, lane), each[lane] if lane < len(each) else 0, bits)
+            sums.append((n, g, sum(each), True))
+        accumulate(wires, datapath, w, m, sums)
+    return wires
+
+
+@pytest.mark.parametrize("readers", [0, 1])
+def test_tables_of_products(readers):
+    datapath, w = LutProducts(lanes=3, activation_bits=3, readers=readers), weights("int4", 4, 20, 1, group_size=10)
+    x, array = activations(datapath, 2, w.k, 2), Array(rows=2, cols=2)
+    assert_counts(datapath, x, w, array, products_wires(datapath, x, w, array))
+
+
+@pytest.mark.parametrize("adders", ["serial", "parallel"])
+def test_buckets(adders):
+    datapath, w = LutBuckets(lanes=3, adders=adders), weights("int4", 3, 20, 1, group_size=10)
+    x, wires = activations(datapath, 2, w.k, 2), Wires()
+    entries = w.codebook.mantissas.shape[1]
+    scales = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups, datapath.buckets))
+    for m, n, g in itertools.product(range(len(x)), range(w.n), range(w.groups)):
+        buckets = [0] * entries
+        for _, ks, _ in (step for step in steps_of(w, datapath.lanes) if step[0] == g):
+            for lane in range(datapath.lanes):
+                there = lane < len(ks)
+                code = int(w.expanded_codes[n, ks[lane]]) if there else 0
+                value = int(x[m, ks[lane]]) if there else 0
+                buckets[code] += value
+                wires.carry("accumulator_toggles", m, buckets[code], datapath.group_accumulator_bits)
+                serial = adders == "serial"
+                wires.carry("code_toggles", (m, 0 if serial else lane), code, datapath.weight_bits)
+                for number in [code] if serial else range(datapath.buckets):
+                    wire = m if serial else (m, lane, number)
+                    wires.carry("addend_toggles", wire, value if number == code else 0, datapath.activation_bits)
+        for bucket, total in enumerate(buckets):
+            scale = int(scales[n, g, bucket])
+            wires.scale(m, total, scale, datapath.group_accumulator_bits, datapath.scale_bits)
+    assert_counts(datapath, x, w, Array(), wires)
