@@ -29,11 +29,18 @@ MAX_FIXED_BITS = 62
 """Widest fixed-point accumulator."""
 
 
-def events(name: str) -> tuple[Event, ...]:
-    """What `hwsim.kernels.floating.events` counts, for the datapath ``name``."""
+ADDITION = (
+    "exponent_toggles", "order_toggles", "subtractions", "whole_toggles", "signed_toggles", "both_change",
+    "addend_toggles", "accumulator_toggles", "scale_toggles",
+)  # fmt: skip
+"""Features of adding products (`hwsim.switching.floating`): three of float32 sums, the others of fixed-point ones."""
+
+
+def events(name: str, multiplication: tuple[str, ...]) -> tuple[Event, ...]:
+    """What `hwsim.kernels.floating.events` counts, for the datapath ``name``; ``multiplication``: its features."""
     return (
-        Event(component=f"{name}.pe", action="multiply"),
-        Event(component=f"{name}.pe", action="add"),
+        Event(component=f"{name}.pe", action="multiply", features=multiplication),
+        Event(component=f"{name}.pe", action="add", features=ADDITION),
         Event(component=f"{name}.pe", action="scale"),
         Event(component=f"{name}.pe", action="clock"),
         *SHARED_EVENTS,

@@ -1,25 +1,32 @@
 """Floating-point multiply-accumulate: products correctly rounded to the operands' format. L-Mul's baseline."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from hwsim import floating, floating_sums
+from hwsim.datapath import Array, Operand
 from hwsim.floating import FloatDatapath
 from hwsim.floating_sums import Operands
 from hwsim.kernels import fp_mac as kernels
+from hwsim.switching import fp_mac as switching
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FpMac(FloatDatapath):
     """Products are rounded to nearest even, subnormal ones too, and saturate; no product is -0."""
 
-    EVENTS = floating.events("fp_mac")
+    EVENTS = floating.events("fp_mac", ("significand_toggles", "exponent_sum_toggles", "rounded_toggles"))
 
     def _constants(self, division: int) -> tuple[np.float64, ...]:
         assert self.kind.bias is not None
         numbers = (self.kind.mantissa_bits, 1 - self.kind.bias, self.kind.max, 2.0**-division)
         return tuple(np.float64(each) for each in numbers)
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w)
 
     def products(self, a: np.ndarray, b: np.ndarray, division: int = 0) -> np.ndarray:
         """Codes of the products of codes ``a`` and ``b``, which broadcast; operands that are no number count as 0."""

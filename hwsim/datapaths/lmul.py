@@ -1,15 +1,18 @@
 """L-Mul: minifloats multiplied by one integer addition (Luo and Sun, arXiv 2410.00907)."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from hwsim import floating, floating_sums, lmul
+from hwsim.datapath import Array, Operand
 from hwsim.floating import FloatDatapath
 from hwsim.floating_sums import Operands
 from hwsim.kernels import floating as floating_kernels
 from hwsim.kernels import lmul as kernels
+from hwsim.switching import lmul as switching
 
 MOST = 250 << 23
 """Bits of a float32 that sums stay below."""
@@ -28,7 +31,7 @@ class LMul(FloatDatapath):
 
     correction: Literal["paper", "best", "none"] = "paper"
 
-    EVENTS = floating.events("lmul")
+    EVENTS = floating.events("lmul", ("code_sum_toggles", "result_toggles", "underflow_toggles"))
 
     def offset(self, division: int = 0) -> int:
         """What the offset register holds, where products are divided by ``2**division``."""
@@ -40,6 +43,10 @@ class LMul(FloatDatapath):
     def layout(self) -> tuple[int, int, int]:
         """What the kernels know of the format."""
         return self.kind.exponent_bits, self.kind.mantissa_bits, self.kind.max_code
+
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> Mapping[str, int]:
+        """See `Datapath.toggles`."""
+        return switching.count(self, x, w)
 
     def products(self, a: np.ndarray, b: np.ndarray, division: int = 0) -> np.ndarray:
         """Codes of the products of codes ``a`` and ``b``, which broadcast; operands that are no number count as 0."""

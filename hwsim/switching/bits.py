@@ -5,6 +5,8 @@ import numpy as np
 
 def ones(values: np.ndarray, bits: int) -> np.ndarray:
     """How many of the ``bits`` low bits of each integer are 1: int64, like ``values`` int64[...]."""
+    if bits > 63:  # wider than the integers: repeated signs
+        return ones(values, 63) + (bits - 63) * (values < 0)
     return np.bitwise_count(values & ((1 << bits) - 1)).astype(np.int64)
 
 
