@@ -67,12 +67,15 @@ class Space:
         return dict.fromkeys(_field_value(base, field, dict(zip(keys, choice, strict=True))) for choice in choices)
 
     def _check_keys(self, base: Design) -> None:
-        known = set(_keys(base.to_plain()))
-        for name in self.values.get("datapath.name", [base.datapath.name()]):
-            known |= {f"datapath.{field.name}" for field in dataclasses.fields(datapaths.find(name))}
+        known, names = set(_keys(base.to_plain())), self.values.get("datapath.name", [base.datapath.name()])
+        for name in names:
+            known |= _parameters(name)
         for key in self.values:
             if key not in known:
-                raise DesignError(f"unknown space key {key!r}; {nearest(key, known)}")
+                others = [name for name in datapaths.available() if key in _parameters(name)]
+                where = f"{', '.join(others)}, not of {', '.join(map(str, names))}"
+                hint = f"it is a parameter of {where}" if others else nearest(key, known)
+                raise DesignError(f"unknown space key {key!r}; {hint}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,6 +122,10 @@ def _field_value(base: Design, field: str, choice: Mapping[str, Any]) -> Any:
         inner[last] = schema.to_plain(value)
         plain = whole[field]
     return schema.field_from_plain(Design, field, plain)
+
+
+def _parameters(name: str) -> set[str]:
+    return {f"datapath.{field.name}" for field in dataclasses.fields(datapaths.find(name))}
 
 
 def _keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -15,6 +15,8 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 SCREENSHOTS = Path("build/screenshots")
+TIMEOUT_MS = 120_000
+"""For whatever a page does: other tests may keep the machine busy."""
 
 
 def executable() -> str:
@@ -58,6 +60,7 @@ def open_file(browser: Browser, path: Path, width: int, dark: bool = False) -> O
     context = browser.new_context(
         viewport={"width": width, "height": 900}, offline=True, color_scheme="dark" if dark else "light"
     )
+    context.set_default_timeout(TIMEOUT_MS)
     page, problems = context.new_page(), []
     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: problems.append(str(error)))

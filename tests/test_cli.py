@@ -82,6 +82,8 @@ def test_a_study_is_reported_with_the_models_that_it_is_about(
     run(capsys, "sweep", *model, "--batch", "2", "--set", "array.rows=4,8", "--study", study)
     run(capsys, "report", study, "--out", html)
     assert detailed(html) == 2
+    written = json.loads(run(capsys, "export", study, "--out", tmp_path / "s.parquet", "--json"))
+    assert written == {"points": 2, "out": str(tmp_path / "s.parquet")}
     model = ["minilm-l6", "--distribution", "uniform"]
     run(capsys, "sweep", *model, "--set", "array.rows=4,8", "--study", tmp_path / "other.sqlite")
     run(capsys, "report", tmp_path / "other.sqlite", "--out", html)

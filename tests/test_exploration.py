@@ -69,7 +69,8 @@ def test_pareto_keeps_exactly_the_points_that_nothing_dominates(points):
         ({"array.row": [8]}, "did you mean 'array.rows'"),
         ({"datapath.name": ["mack"]}, "did you mean 'mac'"),
         ({"array.rows": [0]}, "Array.rows = 0"),
-        ({"datapath.scheme": ["booth"]}, "unknown space key"),
+        ({"datapath.scheme": ["booth"]}, "it is a parameter of bit_serial, not of mac"),
+        ({"datapath.skipp": ["zero"], "datapath.name": ["bit_serial"]}, "did you mean 'datapath.skip'"),
         ([], "no design points"),
     ],
 )

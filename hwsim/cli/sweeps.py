@@ -95,7 +95,8 @@ def sweep(
 @click.command()
 @click.argument("study", metavar="FILE|URL")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A Parquet file.")
-def export(study: str, out: Path) -> None:
+@inputs.json_option
+def export(study: str, out: Path, as_json: bool) -> None:
     """Everything that a study holds, as Parquet; memory does not grow with it.
 
     \b
@@ -104,4 +105,8 @@ def export(study: str, out: Path) -> None:
     """
     from hwsim import exporting
 
-    output.print_line(f"wrote {exporting.export(study, out)} points to {out}")
+    points = exporting.export(study, out)
+    if as_json:
+        output.print_json({"points": points, "out": str(out)})
+    else:
+        output.print_line(f"wrote {points} points to {out}")
