@@ -5,6 +5,9 @@ import statistics
 import time
 from collections.abc import Callable
 
+PAUSE_S = 0.15
+"""Longer than OpenBLAS's threads wait for more work."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measurement:
@@ -30,13 +33,21 @@ def seconds(work: Callable[[], object], repeats: int = 7) -> float:
 
 
 def side_by_side(first: Callable[[], object], second: Callable[[], object], repeats: int = 7) -> tuple[float, float]:
-    """Median wall times of two pieces of work that take turns, so that a busy machine slows both."""
+    """Median wall times of two pieces of work that take turns, so that a busy machine slows both.
+
+    Before it is timed each runs once more, after a pause: OpenBLAS's threads keep a core busy for a tenth of a second
+    after they have worked, which is not for the other one to pay, and threads that sleep wake up late.
+    """
     first(), second()
     times: list[tuple[float, float]] = []
     for _ in range(repeats):
-        start = time.perf_counter()
-        first()
-        middle = time.perf_counter()
-        second()
-        times.append((middle - start, time.perf_counter() - middle))
+        times.append((_rested(first), _rested(second)))
     return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
+
+
+def _rested(work: Callable[[], object]) -> float:
+    time.sleep(PAUSE_S)
+    work()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

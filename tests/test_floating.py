@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hwsim import FpMac, LMul, digits, lower, quantize
 from hwsim.errors import DesignError, FormatError
+from hwsim.kernels.lmul import MATMULS
 from hwsim.lmul import correction, dot_product_error, equation_matmul, fold_gain, operator_error, paper_shift
 from hwsim.requantization import requantize
 from tests import naive_floating as naive
@@ -116,6 +117,43 @@ def test_codes_of_any_magnitude(name):
     x, w = drawn(rng, chosen.kind, (64, 1)), drawn(rng, chosen.kind, (150, 1))
     expected = chosen.kind.decode(chosen.products(x[:, 0, None], w[None, :, 0]))
     np.testing.assert_array_equal(chosen.sums(x, w), expected.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "product"),
+    [
+        ("bf16", 110, 130, "plain"), ("bf16", 95, 125, "flushed"), ("bf16", 40, 66, "flushed"),
+        ("bf16", 10, 40, "narrow"), ("bf16", 60, 135, "narrow"), ("e5m2", 1, 18, "flushed"), ("e5m2", 1, 30, "narrow"),
+        ("e4m3", 7, 9, "plain"), ("e4m3", 1, 8, "flushed"), ("e4m3", 1, 15, "narrow"), ("fp16", 1, 20, "flushed"),
+        ("e6m5", 20, 33, "plain"), ("e6m5", 1, 40, "flushed"), ("e6m5", 1, 55, "narrow"),
+    ],
+)  # fmt: skip
+def test_every_product_of_lmul_where_it_is_the_fastest(name, low, high, product):
+    rng, chosen = np.random.default_rng(7), LMul(format=name, lanes=8)
+    kind = chosen.kind
+    lowest, highest = low << kind.mantissa_bits, min(((high + 1) << kind.mantissa_bits) - 1, kind.max_code)
+    x, w = (rng.integers(lowest, highest + 1, (n, 43)) | rng.integers(0, 2, (n, 43)) * kind.sign_bit for n in (5, 20))
+    for each in (x, w):
+        each[rng.random(each.shape) < 0.2] &= ((1 << kind.mantissa_bits) - 1) | kind.sign_bit  # zeros and subnormals
+        each[0, :2] = lowest, highest
+    x, w = (each.astype(np.uint8 if kind.bits <= 8 else np.uint16) for each in (x, w))
+    assert chosen.prepared(x, w, 0).matmuls is MATMULS[product]
+    products = kind.decode(chosen.products(x[:, None], w[None, :]))
+    expected = [[naive.float32_sum(column, 8) for column in row] for row in products]
+    np.testing.assert_array_equal(chosen.sums(x, w), np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("datapath", [LMul, FpMac])
+@pytest.mark.parametrize(("name", "k"), [("e4m3", 30_000), ("e5m2", 5_000), ("fp16", 9_000), ("e2m1", 100)])
+@pytest.mark.parametrize("largest", [1.5, 1e9])
+def test_long_fixed_point_sums_of_large_products(datapath, name, k, largest):
+    chosen = datapath(format=name, accumulation="fixed", accumulator_bits=62)
+    code = chosen.kind.encode(np.array([[min(largest, chosen.kind.max)]]))
+    product = int(np.ldexp(chosen.kind.decode(chosen.products(code, code)), -chosen.product_exponent)[0, 0])
+    x, w = (np.repeat(np.repeat(code, k, axis=1), n, axis=0) for n in (3, 2))
+    w[1, ::2] |= chosen.kind.sign_bit
+    w[1, 0] = 0
+    np.testing.assert_array_equal(chosen.sums(x, w), [[k * product, product]] * 3)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

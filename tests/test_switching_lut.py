@@ -93,7 +93,7 @@ def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
 
     for m in range(len(x)):
         sums = []
-        for n, (g, ks, end) in itertools.product(range(w.n), steps):
+        for n, (g, ks, _) in itertools.product(range(w.n), steps):
             a = [int(x[m, k]) for k in ks]
             total = 0
             planes = list(range(signs.count if serial else datapath.weight_bits))[::-1]

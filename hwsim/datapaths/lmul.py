@@ -101,7 +101,7 @@ class LMul(FloatDatapath):
         return min(1 << max(exponent, 0), self.largest_product)
 
     def _fastest(self, lowest: int, highest: int, spread: int, limits: tuple[int, int], k: int) -> tuple[str, int]:
-        """The product's name and power, for sums of ``k`` products from ``lowest`` to ``highest`` (float32 bits)."""
+        """The product's name and power, for ``k`` products between ``lowest`` and ``highest`` (bits of a float32)."""
         smallest, largest = limits
         length = k.bit_length() << 23
         if highest <= largest and highest + length <= MOST:

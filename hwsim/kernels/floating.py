@@ -13,13 +13,13 @@ ROWS, COLS, LANES, LATENCY, SCALE_STAGE = range(5)
 
 
 def summing(product, total=np.float32):
-    """``matmul(x, w, constants, lanes, first, last, each, out)``, compiled for a float32 ``product(a, b, constants)``.
+    """The compiled ``matmul(x, w, constants, lanes, first, last, each, out)``.
 
-    Operands x [M, K] and w [blocks, K, columns], M even, K a multiple of ``lanes``, a power of two. The products of
-    a step of ``lanes`` are added by a balanced tree, lower k on the left, and then to ``out`` [blocks, M, columns],
-    which starts at 0: the trees of the steps from ``first`` to before ``last``, in
-    ``total``: float32 or float64, in which all additions are; or int32, for up to 8 lanes: trees are float32 and,
-    times the last of the constants, whole numbers. ``each`` rows, an even number, are one piece of parallel work.
+    Operands x [M, K] and w [blocks, K, columns], M even, K a multiple of ``lanes``, a power of two. The float32
+    ``product(a, b, constants)`` of a step of ``lanes`` are added by a balanced tree, lower k on the left, and these
+    trees, of the steps from ``first`` to before ``last``, to ``out`` [blocks, M, columns], which starts at 0. Additions
+    are in ``total``, float32 or float64; or it is int32, for up to 8 lanes: trees are float32 and, times the last of
+    the constants, whole numbers. ``each`` rows, an even number, are one piece of parallel work.
 
     The compiler vectorizes the loops over columns as they are written: operands of two rows in variables of their
     own, as many as registers hold.
