@@ -1,14 +1,21 @@
 """What changes where integer PEs add up the sums of steps."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hwsim.datapath import Operand
-from hwsim.integer import IntegerDatapath
 from hwsim.switching.bits import row_toggles, toggles
 from hwsim.switching.steps import Steps
 
+if TYPE_CHECKING:
+    from hwsim.floating import FloatDatapath
+    from hwsim.integer import IntegerDatapath
 
-def accumulated(datapath: IntegerDatapath, sums: np.ndarray, last: np.ndarray, at: Steps, w: Operand) -> dict[str, int]:
+
+def accumulated(
+    datapath: "IntegerDatapath | FloatDatapath", sums: np.ndarray, last: np.ndarray, at: Steps, w: Operand
+) -> dict[str, int]:
     """Toggles of what becomes of steps' sums int64[T, M], complete where bool[T] ``last``.
 
     Of these as the first accumulator's adder sees them, of that adder, and where group sums meet their scales.
