@@ -93,7 +93,7 @@ def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
 
     for m in range(len(x)):
         sums = []
-        for n, (g, ks, end) in itertools.product(range(w.n), steps):
+        for n, (g, ks, _) in itertools.product(range(w.n), steps):
             a = [int(x[m, k]) for k in ks]
             total = 0
             planes = list(range(signs.count if serial else datapath.weight_bits))[::-1]
@@ -128,7 +128,7 @@ def test_tables_of_sums(name, parameters, fields):
 
 
 def test_planes_with_scales_of_their_own():
-    datapath, w = Lut(plane_scales=True), weights("bcq", 2, 20, 1, group_size=8)
+    datapath, w = Lut(plane_scales=True), weights("bcq", 2, 20, 1, group_size=10)
     x, signs = activations(datapath, 2, w.k, 2), datapath.sign_planes(w)
     wires, codes, scales = Wires(), signs.codes(w), datapath.group_constants(w)["scale"]
     for m, n, g in itertools.product(range(len(x)), range(w.n), range(w.groups)):
