@@ -128,7 +128,7 @@ def test_tables_of_sums(name, parameters, fields):
 
 
 def test_planes_with_scales_of_their_own():
-    datapath, w = Lut(plane_scales=True), weights("bcq", 2, 20, 1, group_size=8)
+    datapath, w = Lut(plane_scales=True), weights("bcq", 2, 20, 1, group_size=10)
     x, signs = activations(datapath, 2, w.k, 2), datapath.sign_planes(w)
     wires, codes, scales = Wires(), signs.codes(w), datapath.group_constants(w)["scale"]
     for m, n, g in itertools.product(range(len(x)), range(w.n), range(w.groups)):

@@ -34,7 +34,8 @@ def count(datapath: "Lut", x: np.ndarray, w: Operand, array: Array) -> dict[str,
     serial = datapath.planes == "serial"
     planes = np.arange(signs.count if serial else datapath.weight_bits)[::-1]
     codes = at.w.reshape(len(at.w), 1, -1, datapath.mu) >> planes[:, None, None] & 1  # [T, planes, tables, mu]
-    found = _built(datapath, activations, nodes, signs.constant, -(-w.n // datapath.sharing(array)), len(planes))
+    times = -(-w.n // datapath.sharing(array))
+    found = _built(datapath, activations, nodes, signs.constant, times, signs.count if serial else 1)
     found["code_toggles"] = toggles(codes.reshape(-1, *codes.shape[2:]) if serial else codes, 1) * len(x)
 
     read = _read(datapath, np.tile(entries, (w.n, 1, 1, 1)), codes)  # [T, planes, M]
