@@ -50,6 +50,8 @@ def accumulate(wires: Wires, datapath: Datapath, w: QTensor, m: int, cycles: lis
         if (n, g) != place:
             register, place = 0, (n, g)
         wires.carry("addend_toggles", m, step, datapath.group_accumulator_bits)
+        wires.carry("addend_magnitude_toggles", m, abs(step), datapath.group_accumulator_bits)
+        wires.changes["opposite_signs"] += (step < 0) != (register < 0)
         wires.carry("accumulator_toggles", m, register + step, datapath.group_accumulator_bits)
         register += step if last else 0
         scale = int(np.broadcast_to(w.scale, (w.n, w.groups))[n, g])
