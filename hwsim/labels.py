@@ -52,7 +52,7 @@ def _size(array: Array, path: Datapath | None) -> str:
     lanes = getattr(path, "lanes", None)
     if lanes is not None:
         size += f"x{lanes}"
-    if array.weight_stationary:
+    if array.weight_stationary and not (path is not None and path.resident):
         size += f" weight-stationary {array.accumulator_rows}"
     return size
 

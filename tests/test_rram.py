@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwsim
-from hwsim import Array, Design, Override, Rram
+from hwsim import Array, Design, Override, Rram, labels
 from hwsim.crossbar.parameters import Adc, Device
 from hwsim.errors import DesignError, FormatError, NetworkError
 from hwsim.operators import SplitConv, SplitLinear
@@ -208,3 +208,9 @@ def test_inconsistent_split_layers(fields, message):
     good = {"weight": signs(rng, 36, 8), "quantizer": thresholds(rng, 36, 8), "splits": 3}
     with pytest.raises(NetworkError, match=message):
         SplitLinear(**{**good, **fields})
+
+
+def test_labels_leave_out_what_crossbars_do_not_have():
+    design = Design(overrides=(Override(layers="hidden", datapath=Rram(rows=64), array=grid(rows=64, cols=16)),))
+    assert "weight-stationary" not in labels.label(design)
+    assert "64x16" in labels.label(design)

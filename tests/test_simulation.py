@@ -167,3 +167,9 @@ def test_frames_have_units_and_one_row_per_layer():
     result = simulate(GEMM, DESIGN)
     assert len(result.frame()) == 1
     assert {f"{name}_energy_pj" for name in CATEGORIES} <= set(result.frame().columns)
+
+
+def test_an_override_that_matches_no_layer_is_named():
+    design = dataclasses.replace(DESIGN, overrides=(Override(layers="matmul9", array=Array(rows=2)),))
+    with pytest.raises(HwsimError, match=r"override 'matmul9' matches no layer of 'gemm'; .*matmul0"):
+        simulate(GEMM, design)
