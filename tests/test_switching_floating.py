@@ -88,9 +88,10 @@ def fixed_step(wires, datapath, operands, products) -> int:
         value = naive.value(datapath.kind, product) / naive.Fraction(2) ** datapath.product_exponent
         wires.drive("whole_toggles", lane, abs(int(value)), datapath.product_bits - 1)
         wires.drive("signed_toggles", lane, int(value), datapath.product_bits)
+        magnitudes = [code % datapath.kind.sign_bit for code in operand]
         before = wires.values.get(("operands", lane), (0, 0))
-        wires.values["operands", lane] = operand
-        wires.counts["both_change"] += operand[0] != before[0] and operand[1] != before[1]
+        wires.values["operands", lane] = magnitudes
+        wires.counts["both_change"] += magnitudes[0] != before[0] and magnitudes[1] != before[1]
         total += int(value)
     return total
 

@@ -28,7 +28,8 @@ def added(datapath: FloatDatapath, products: np.ndarray, at: Steps, w: Operand) 
     magnitudes = np.ldexp(np.abs(datapath.kind.values), -datapath.product_exponent)
     whole = np.where(np.isfinite(magnitudes), magnitudes, 0).astype(np.int64)[products]
     values = np.where(products >= datapath.kind.sign_bit, -whole, whole)
-    changing = (at.x != before(at.x)) & (at.w != before(at.w))[:, None]
+    a, b = (codes & (datapath.kind.sign_bit - 1) for codes in (at.x, at.w))
+    changing = (a != before(a)) & (b != before(b))[:, None]
     return {
         "whole_toggles": toggles(whole, datapath.product_bits - 1),
         "signed_toggles": toggles(values, datapath.product_bits),
