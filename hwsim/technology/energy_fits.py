@@ -42,8 +42,8 @@ def _row(point: Sequence[Sample], whole: Mapping[tuple[str, str], float], origin
     solved = sum(_normals(point, whole).values(), start=_none(len(names) + 1)).solve()
     errors = [error for _, error in _held_out_of(point, whole)]
     first = point[0]
-    networks = sorted({sample.network for sample in point if sample.network != RANDOM})
-    text = f"hwsim characterize: RTL {first.rtl}, {len(point)} sets of tiles of {', '.join(networks) or 'no network'}"
+    networks = {sample.network for sample in point if sample.network != RANDOM}
+    text = f"hwsim characterize: RTL {first.rtl}, {len(point)} sets of tiles of {len(networks)} networks and random ones"
     if errors:
         text += f"; networks left out one by one are met to {np.mean(errors) * 100:.1f} % on average"
     return EnergyRow(
