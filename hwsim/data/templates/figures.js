@@ -18,13 +18,8 @@ function ink() {
 }
 
 function draw(box, figure) {
-  for (const [path, colour] of Object.entries(theme())) {
-    const [last, ...names] = path.split(".").reverse();
-    let part = figure.layout;
-    for (const name of names.reverse()) part = part[name] ??= {};
-    part[last] = colour;
-  }
   Plotly.newPlot(box, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: false });
+  Plotly.relayout(box, theme());
 }
 
 // An element with text, never HTML: names come from files of others.

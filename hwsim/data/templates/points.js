@@ -85,8 +85,8 @@ function drawLines() {
   Plotly.restyle(lines, {
     x: across.drawn.map((rows) => rows.flatMap(() => axes)),
     y: across.drawn.map((rows) => rows.flatMap((row) => across.places.get(row))),
-    "line.color": lines.data.map(({ meta, line }) => (meta ? line.color : ink())),
   });
+  Plotly.restyle(lines, { "line.color": ink() }, [lines.data.length - 1]);
 }
 
 // Everything again that depends on what is shown.
