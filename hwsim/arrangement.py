@@ -1,6 +1,7 @@
 """The matmul layers of a workload on the arrays of a design: tables that `hwsim.kernels.cost` prices points with."""
 
 import dataclasses
+import fnmatch
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from hwsim.datapath import Array, Datapath
 from hwsim.design import Design
 from hwsim.engines import ArrayCosts, Engine
-from hwsim.errors import DesignError, HwsimError
+from hwsim.errors import DesignError, HwsimError, nearest
 from hwsim.kernels import array_cost, cost, tiles
 from hwsim.measurement import Measured, Place, Weights, check_support, measure
 from hwsim.repetition import Repetition
@@ -115,6 +116,7 @@ def arrange(
     except HwsimError as error:
         return impossible(area_error=error)
     try:
+        _check_overrides(workload, design)
         chosen, order = _distinct(workload, design)
         for stored, here in chosen:
             check_support(stored, here)
@@ -137,6 +139,16 @@ def arrange(
         verified=all(unit.engine.datapath.verified == "rtl" and not unit.engine.datapath.left_out for unit in units),
         units=tuple(units),
     )  # fmt: skip
+
+
+def _check_overrides(workload: Workload, design: Design) -> None:
+    """DesignError naming an override that matches no layer."""
+    names = [layer.name for layer in workload.layers if isinstance(layer, MatmulLayer)]
+    for override in design.overrides:
+        if not fnmatch.filter(names, override.layers):
+            raise DesignError(
+                f"override {override.layers!r} matches no layer of {workload.name!r}; {nearest(override.layers, names)}"
+            )
 
 
 def _engines(

@@ -1,6 +1,5 @@
 """Cycles and energy of a workload on a design: `simulate`."""
 
-import fnmatch
 import functools
 from collections.abc import Iterator
 from typing import Literal
@@ -10,7 +9,7 @@ import numpy as np
 from hwsim import memory_figures, technology
 from hwsim.arrangement import Arrangement, Unit, beat_bits, input_bits
 from hwsim.design import Design
-from hwsim.errors import DesignError, nearest
+from hwsim.errors import DesignError
 from hwsim.kernels import cost
 from hwsim.mapping import Mapping, map_matmul
 from hwsim.measurement import measure
@@ -31,7 +30,6 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
     datapath cannot take a layer, TechnologyError if a figure is missing, DesignError if an override matches no layer.
     """
     subject = as_workload(workload, batch)
-    _check_overrides(subject, design)
     pricing, points = Pricing(subject), Points.of([design])
     pricing.prepare(points, progress)
     tables = pricing.tables(points)
@@ -53,15 +51,6 @@ def simulate(workload: Network | Workload, design: Design, batch: int = 1, *, pr
         design=design, workload=subject, layers=tuple(layers), parts=_parts(design, arrangement),
         area_um2=float(tables.area_um2[0]), picojoules=tuple(picojoules.tolist()),
     )  # fmt: skip
-
-
-def _check_overrides(subject: Workload, design: Design) -> None:
-    names = [layer.name for layer in subject.layers if isinstance(layer, MatmulLayer)]
-    for override in design.overrides:
-        if not fnmatch.filter(names, override.layers):
-            raise DesignError(
-                f"override {override.layers!r} matches no layer of {subject.name!r}; {nearest(override.layers, names)}"
-            )
 
 
 def as_workload(subject: Network | Workload, batch: int) -> Workload:

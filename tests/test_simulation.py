@@ -65,7 +65,10 @@ def test_energy_is_counts_times_the_technology_rows():
     result = simulate(GEMM, DESIGN)
     tech = load(DESIGN.technology)
     found = counts(result)
-    multiply = tech.energy("mac.pe", "multiply", DESIGN.datapath.pe_parameters(DESIGN.array)).e0_pj
+    (event,) = (each for each in result.layers[0].events if each.action == "multiply")
+    row = tech.energy("mac.pe", "multiply", DESIGN.datapath.pe_parameters(DESIGN.array), tuple(event.features))
+    multiply = row.per_action_pj(event.features)
+    assert multiply > 0
     events = result.events().set_index(["component", "action"])
     assert events.loc[("mac.pe", "multiply"), "energy_pj"] == pytest.approx(found["mac.pe", "multiply"] * multiply)
     assert events["energy_pj"].sum() == pytest.approx(result.energy_pj)

@@ -39,9 +39,10 @@ def per_event(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quant
     return result
 
 
-def sampled_array(array: Array) -> Array:
+def sampled_array(datapath: Datapath, array: Array) -> Array:
     """The array whose PEs stand for those of ``array``: what its PEs do depends on no more of it."""
-    cols = min(array.cols, COLUMNS)
+    shares = hasattr(datapath, "sharing")  # columns read one table
+    cols = array.cols if shares else min(array.cols, COLUMNS)
     if array.weight_stationary:
         return Array(rows=array.rows, cols=cols, dataflow=array.dataflow, accumulator_rows=ROWS)
     return Array(rows=ROWS, cols=cols)

@@ -22,7 +22,7 @@ def switching(layers: Sequence[MatmulLayer], datapath: Datapath, array: Array) -
     """
     if not any(event.features for event in datapath.EVENTS):
         return np.zeros((len(layers), len(datapath.EVENTS), features.width(datapath)))
-    small = features.sampled_array(array)
+    small = features.sampled_array(datapath, array)
     keys = [(layer.weights[0].hash, layer.operands.hash, datapath, small) for layer in layers]
     if any(key not in _KNOWN for key in keys):
         if len(_KNOWN) >= _LIMIT:

@@ -43,7 +43,7 @@ def _row(point: Sequence[Sample], whole: Mapping[tuple[str, str], float], origin
     errors = [error for _, error in _held_out_of(point, whole)]
     first = point[0]
     networks = {sample.network for sample in point if sample.network != RANDOM}
-    text = f"hwsim characterize: RTL {first.rtl}, {len(point)} sets of tiles of {len(networks)} networks and random ones"
+    text = f"hwsim characterize: RTL {first.rtl}, {len(point)} sets of tiles, of {len(networks)} networks and random"
     if errors:
         text += f"; networks left out one by one are met to {np.mean(errors) * 100:.1f} % on average"
     return EnergyRow(
