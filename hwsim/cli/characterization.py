@@ -201,9 +201,11 @@ class _Table:
     def _write(self) -> None:
         measured = energy_fits.rows(self.samples, self.origin)
         between = energy_fits.between(self.samples, self.terms, self.origin)
-        replaced = {writing.key(row) for row in measured} | {_group(row) for row in between}
-        # Rows that came without samples stay until they have them.
-        kept = [row for row in self.energy if (writing.key(row) if row.exact else _group(row)) not in replaced]
+        known = {writing.key(row) for row in measured}
+        # Rows that came without samples stay until all of their kind have them; they come behind the new ones.
+        kept = [row for row in self.energy if row.exact and writing.key(row) not in known]
+        replaced = {_group(row) for row in between} - {_group(row) for row in kept}
+        kept += [row for row in self.energy if not row.exact and _group(row) not in replaced]
         energy = [*measured, *between, *kept]
         samples.write(self.out, self.samples)
         writing.write(self.out, energy, self.area, self._conditions())
