@@ -14,7 +14,7 @@ def cycles(shape, stats, params):
 
 
 @numba.njit
-def events(shape, stats, params, activation, counts, features):
+def events(shape, stats, params, counts):
     counts[0] = shape[0] * shape[1] * shape[2]
 
 
@@ -22,7 +22,7 @@ def events(shape, stats, params, activation, counts, features):
 class Toy(Rule):
     slowness: int = 1
 
-    EVENTS = (Event(component="requantizer", action="requantize"),)
+    EVENTS = (Event(component="vector_unit", action="element"),)
     cycles = staticmethod(cycles)
     events = staticmethod(events)
 
@@ -33,7 +33,7 @@ class Toy(Rule):
         return np.array([array.rows, array.cols], dtype=np.int64)
 
     def components(self, array):
-        return (Component("requantizer", 1, {}),)
+        return (Component("vector_unit", 1, {"lanes": 16}),)
 
     def peak_macs(self, w, array):
         return 2.0
