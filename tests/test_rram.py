@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 import hwsim
 from hwsim import Array, Design, Override, Rram, labels
+from hwsim.crossbar.energy import read_energy_pj
 from hwsim.crossbar.parameters import Adc, Device
+from hwsim.datapaths.rram import cells
 from hwsim.errors import DesignError, FormatError, NetworkError
 from hwsim.operators import SplitConv, SplitLinear
 from hwsim.operators.split import majority
@@ -87,15 +89,30 @@ def test_cycles_and_events_of_a_layer():
     assert layer.verified == "rtl"
 
 
-def test_energy_of_a_read_is_that_of_its_cells():
+@pytest.mark.parametrize("mapping", ["xnor", "differential"])
+def test_energy_of_a_read_is_that_of_the_cells_that_conduct(mapping):
+    """Counted pairs at their conductances against every cell of every read, one by one."""
+    rng = np.random.default_rng(1)
+    rram = Rram(rows=32, cols=8, mapping=mapping, device=Device(ron_ohm=1e4, roff_ohm=1e6))
+    w = hwsim.lower(hwsim.quantize(np.sign(rng.normal(size=(8, 20))).astype(np.float32), "binary"))
+    x = np.where(rng.random((5, 20)) < 0.3, 1, -1)
+    (parameters,) = (part.parameters for part in rram.components(grid(rows=32, cols=8)) if part.name == "rram.crossbar")
+    share = rram.toggles(x, w, grid(rows=32, cols=8))["conducting"] / (5 * 8 * 20)
+    each = parameters["still_pj"] + share * parameters["conducting_pj"]
+    assert each * x.size * w.n == pytest.approx(read_energy_pj(rram, x, cells(w)).sum())
+
+
+def test_simulate_takes_the_cells_that_conduct_from_the_layers_sample():
     network = linear_network(np.random.default_rng(0))
     rram = Rram(rows=16, cols=8, read_v=0.2, read_ns=10.0, device=Device(ron_ohm=1e4, roff_ohm=1e6))
     design = Design(overrides=(Override(layers="hidden", datapath=rram, array=grid(rows=64, cols=16)),))
     result = hwsim.simulate(network, design)
     layer = next(each for each in result.layers if each.name == "hidden")
     read = next(event for event in layer.events if (event.component, event.action) == ("rram.crossbar", "read"))
-    assert read.per_action_pj == pytest.approx(0.04 * 10e-9 * (1e-4 + 1e-6) / 2 * 1e12)
-    assert "half of the inputs match" in layer.assumed
+    assert 0.3 < read.features["conducting"] < 0.7  # nobody calibrated: -1 and 1 alike
+    matches = read.features["conducting"]
+    assert read.per_action_pj == pytest.approx(0.04 * 10e-9 * (matches * 1e-4 + (1 - matches) * 1e-6) * 1e12)
+    assert "no calibration" in layer.assumed
 
 
 @pytest.mark.parametrize("reference", ["neurosim", "murmann", "isaac"])

@@ -1,4 +1,4 @@
-"""Energy of reads for the inputs that really come: exact where costs of a layer assume that half of them match."""
+"""Energy of reads for all inputs of a batch, cell by cell; costs of a layer take a sample of its inputs."""
 
 import numpy as np
 

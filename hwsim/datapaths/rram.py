@@ -25,15 +25,18 @@ ELSEWHERE = "run the layer on Mac or BitSerial (an override of the design)"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CrossbarWeights(WeightSource):
-    """Weights [n, k] that stay in crossbars: no memory holds them, their values change no cost.
+    """Weights [n, k] that stay in crossbars: no memory holds them.
 
-    ``groups`` of inputs give one bit each; ``window`` input vectors give one result.
+    ``groups`` of inputs give one bit each; ``window`` input vectors give one result. ``first`` are the weights of the
+    first group, ``content`` their hash: what cells conduct depends on them.
     """
 
     n: int
     k: int
     groups: int
     window: int
+    content: str = ""
+    first: QTensor | WeightSource | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def storage_bits(self) -> int:
@@ -43,7 +46,8 @@ class CrossbarWeights(WeightSource):
     @property
     def hash(self) -> str:
         """See `WeightSource.hash`."""
-        return schema.content_hash({"crossbar": 1, **schema.fields_to_plain(self)})
+        plain = {name: getattr(self, name) for name in ("n", "k", "groups", "window", "content")}
+        return schema.content_hash({"crossbar": 2, **plain})
 
     @property
     def group_size(self) -> int:
@@ -53,6 +57,12 @@ class CrossbarWeights(WeightSource):
     def tensor(self) -> QTensor:
         """See `WeightSource.tensor`: there is none."""
         raise FormatError("of weights in crossbars only the shape is known here")
+
+    def sample(self) -> QTensor:
+        """See `WeightSource.sample`: of the first group."""
+        if self.first is None:
+            return self.tensor()
+        return self.first.sample() if isinstance(self.first, WeightSource) else self.first
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +103,7 @@ class Rram(Datapath):
     adc: Adc | None = None
 
     EVENTS = (
-        Event(component="rram.crossbar", action="read"),
+        Event(component="rram.crossbar", action="read", features=("conducting",)),
         Event(component="rram.crossbar", action="charge"),
         Event(component="rram.driver", action="drive"),
         Event(component="rram.readout", action="sense"),
@@ -119,11 +129,6 @@ class Rram(Datapath):
     def verified(self) -> Literal["rtl", "model only"]:  # type: ignore[override]
         """Converters have no RTL."""
         return "rtl" if self.adc is None else "model only"
-
-    @property
-    def assumed(self) -> str:
-        """See `Datapath.assumed`."""
-        return "half of the inputs match their weights (array energy)"
 
     def supports(self, w: Operand | CrossbarWeights) -> None:
         """See `Datapath.supports`: weights of exactly ±1, at most ``rows`` per column."""
@@ -193,8 +198,18 @@ class Rram(Datapath):
                 except FormatError as error:
                     raise FormatError(f"layer {layer.name!r}: {error}") from None
         split = layer.one_bit
-        weights = CrossbarWeights(n=layer.n, k=layer.k * split.groups, groups=split.groups, window=split.window)
-        return dataclasses.replace(layer, k=weights.k, weights=(weights,), activation_bits=1, output_bits=1)
+        first = layer.weights[0]
+        weights = CrossbarWeights(
+            n=layer.n,
+            k=layer.k * split.groups,
+            groups=split.groups,
+            window=split.window,
+            content=first.hash,
+            first=first,
+        )
+        return dataclasses.replace(
+            layer, k=weights.k, weights=(weights,), activation_bits=1, output_bits=1, sample=layer.operands
+        )
 
     def check_clock(self, clock_mhz: float) -> None:
         """See `Datapath.check_clock`: a read lasts until the pulse is over and the bit line has settled."""
@@ -240,6 +255,12 @@ class Rram(Datapath):
             )
         return Stats(values=np.array([groups, window], dtype=np.int64))
 
+    def toggles(self, x: np.ndarray, w: Operand, array: Array) -> dict[str, int]:
+        """See `Datapath.toggles`: pairs of cells of which the open one is on (differential: that are open at all)."""
+        if self.mapping == "differential":
+            return {"conducting": int((x > 0).sum()) * w.n}
+        return {"conducting": int((x.size * w.n + (x.astype(np.int64) @ w.integers.T.astype(np.int64)).sum()) // 2)}
+
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`."""
         return np.array([self.period, self.merge_levels(array) + 1, self.cols], dtype=np.int64)
@@ -255,9 +276,12 @@ class Rram(Datapath):
         readout: dict[str, float | str] = {"kind": "sense_amplifier", "sense_pj": self.sense.energy_fj * 1e-3}
         if self.adc is not None:
             readout = {"kind": "adc", "reference": self.adc.reference, "bits": self.adc.bits}
+        on, off = self.device.g_on, self.device.g_off
+        open_pair, still = (on, off) if self.mapping == "xnor" else (on + off, 0.0)
         cells: dict[str, float | str] = {
             "cells": 2 * self.rows * self.cols,
-            "pair_pj": self.read_v**2 * self.read_ns * 1e3 * (self.device.g_on + self.device.g_off) / 2,
+            "still_pj": self.read_v**2 * self.read_ns * 1e3 * still,
+            "conducting_pj": self.read_v**2 * self.read_ns * 1e3 * (open_pair - still),
             "bit_line_pj": 2 * self.rows * self.wires.capacitance_ff * 1e-3 * self.read_v**2,
         }
         word_line_pj = self.cols * self.wires.capacitance_ff * 1e-3 * self.word_line_v**2
