@@ -284,6 +284,7 @@ def test_ctrl_c_ends_a_process() -> None:
             return known(*arguments)
 
         execution.totals = totals
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background jobs ignore it
         sys.exit(main(["sweep", "cnn_int8", "--set=array.rows=4,8"]))
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
