@@ -188,13 +188,7 @@ class _Measurement:
 
     def _events(self, matmuls: Sequence[Matmul]) -> dict[str, int]:
         """Counts of the datapath's events, by ``component action``."""
-        params = self.datapath.params(self.array)
-        total = np.zeros(len(self.datapath.EVENTS), np.int64)
-        for each in matmuls:
-            counts = np.zeros_like(total)
-            stats = self.datapath.stats(each.w, self.array)
-            self.datapath.events(each.shape, stats.values, params, counts)
-            total += counts
+        total = np.sum([features.counts(self.datapath, self.array, each.shape, each.w) for each in matmuls], axis=0)
         return {f"{e.component} {e.action}": int(n) for e, n in zip(self.datapath.EVENTS, total, strict=True)}
 
     def _share_pj(self, share: Share, energies: Mapping[str, float], counted: int, events: int) -> float:

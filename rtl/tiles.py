@@ -13,6 +13,7 @@ from hwsim.design import Design
 from hwsim.errors import HwsimError
 from hwsim.network import Network
 from hwsim.qtensor import QTensor
+from hwsim.technology.energy_fits import RANDOM
 from rtl import layers
 from rtl.stimuli import Matmul
 
@@ -21,7 +22,6 @@ NETWORK_BITS = 8
 """Width of the networks' activations; narrower operands take their upper bits, wider ones have random bits below."""
 PIECES = 4
 """Pieces of each layer: two tiles each."""
-RANDOM = "random"
 
 
 def of_networks(datapath: ArrayDatapath, array: Array, names: Sequence[str], seed: int) -> dict[str, list[Matmul]]:

@@ -19,10 +19,9 @@ def totals(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantize
     return found
 
 
-def counts(datapath: Datapath, array: Array, m: int, w: Operand) -> np.ndarray:
-    """Events int64[E] of ``m`` rows of activations with all columns of ``w``."""
+def counts(datapath: Datapath, array: Array, shape: np.ndarray, w: Operand) -> np.ndarray:
+    """Events int64[E] of a matmul of this ``shape`` (`hwsim.kernels.tiles`) with ``w``."""
     found = np.zeros(len(datapath.EVENTS), np.int64)
-    shape = np.array([m, w.n, w.k, w.group_size, False], np.int64)
     datapath.events(shape, datapath.stats(w, array).values, datapath.params(array), found)
     return found
 
@@ -32,7 +31,8 @@ def per_event(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quant
     result = np.zeros((len(datapath.EVENTS), width(datapath)))
     if any(event.features for event in datapath.EVENTS):
         found = totals(datapath, array, x, w, quantizer)
-        number = np.maximum(counts(datapath, array, len(x), w), 1)
+        shape = np.array([len(x), w.n, w.k, w.group_size, False], np.int64)
+        number = np.maximum(counts(datapath, array, shape, w), 1)
         for i, event in enumerate(datapath.EVENTS):
             for f, name in enumerate(event.features):
                 result[i, f] = found.get(name, 0) / number[i]

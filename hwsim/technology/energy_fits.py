@@ -40,7 +40,7 @@ def rows(samples: Sequence[Sample], origin: Origin) -> list[EnergyRow]:
 def _row(point: Sequence[Sample], whole: Mapping[tuple[str, str], float], origin: Origin) -> EnergyRow:
     names = feature_names(point)
     solved = sum(_normals(point, whole).values(), start=_none(len(names) + 1)).solve()
-    errors = [error for _, error in _held_out_of(point, whole)]
+    errors = [abs(pj / sample.pj - 1) for sample, pj in predicted(point, whole) if sample.pj]
     first = point[0]
     networks = {sample.network for sample in point if sample.network != RANDOM}
     text = f"hwsim characterize: RTL {first.rtl}, {len(point)} sets of tiles, of {len(networks)} networks and random"
@@ -103,11 +103,6 @@ def predicted(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -
             values = _matrix(chosen, names) @ (total - normal).solve()
             found += zip(chosen, values.tolist(), strict=True)
     return found
-
-
-def _held_out_of(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -> list[tuple[Sample, float]]:
-    """Samples of networks with the relative error of `predicted`."""
-    return [(sample, abs(pj / sample.pj - 1)) for sample, pj in predicted(point, whole) if sample.pj]
 
 
 def held_out(samples: Sequence[Sample]) -> pd.DataFrame:
