@@ -23,6 +23,7 @@ from hwsim.power.netlist import Netlist
 from hwsim.power.program import compile_netlist
 from hwsim.power.synthesis import Recipe
 from hwsim.power.timing import Timing
+from hwsim.power.waveforms import Activity
 from hwsim.progress import track
 from hwsim.switching import features
 from hwsim.technology.samples import Sample, rounded
@@ -114,9 +115,11 @@ class _Measurement:
     def _sampled(self, name: str, matmuls: Sequence[Matmul]) -> Iterator[tuple[Share, dict[str, Any]]]:
         """What belongs to each share during a stimulus."""
         fed = self._feed([stimuli(self.datapath, self.array, each) for each in matmuls], name)
-        zero = self._energies(activity.count(self.netlist, fed))
-        timed = self._energies(delays.count(self.netlist, fed, self.delays))
-        counts, toggles = self._events(matmuls), self._toggles(matmuls)
+        counts = activity.count(self.netlist, fed)
+        at_rest = activity.to_activity(self.netlist, counts)  # what nets settle to is the same with delays
+        zero = self._energies(at_rest, counts)
+        timed = self._energies(at_rest, delays.count(self.netlist, fed, self.delays))
+        events, toggles = self._events(matmuls), self._toggles(matmuls)
         named = {f"{event.component} {event.action}": event.features for event in self.datapath.EVENTS}
         for share in self.shares:
             key = share.per or f"{share.component} {share.action}"
@@ -126,12 +129,12 @@ class _Measurement:
                 {
                     "parameters": {} if part is None or share.component in BY_BITS else dict(part.parameters),
                     "clocked": bool(share.clocks or share.gated),
-                    "count": counts[key],
-                    "pj": rounded(self._share_pj(share, timed, fed.cycles, counts[key])),
-                    "zero_delay_pj": rounded(self._share_pj(share, zero, fed.cycles, counts[key])),
+                    "count": events[key],
+                    "pj": rounded(self._share_pj(share, timed, fed.cycles, events[key])),
+                    "zero_delay_pj": rounded(self._share_pj(share, zero, fed.cycles, events[key])),
                     "features": {feature: toggles.get(feature, 0) for feature in changes}
                     | (
-                        {BY_BITS[share.component]: self._bits(share) * counts[key]}
+                        {BY_BITS[share.component]: self._bits(share) * events[key]}
                         if share.component in BY_BITS
                         else {}
                     ),
@@ -157,12 +160,12 @@ class _Measurement:
                 raise PowerError(f"the netlist's results are not the simulator's on tiles {number} of {name!r}")
         return stimulus
 
-    def _energies(self, counts: Toggles) -> dict[str, float]:
+    def _energies(self, states: Activity, counts: Toggles) -> dict[str, float]:
         """pJ over all counted cycles: of every part without its clock, and ``clock <part>``."""
-        total = self._pj(counts)
+        total = self._pj(states, counts.toggles)
         quiet = np.zeros_like(counts.toggles)
         quiet[self.program.clock] = counts.toggles[self.program.clock]
-        internal = self._pj(dataclasses.replace(counts, toggles=quiet))
+        internal = self._pj(states, quiet)
         clock = internal + self._clock_pins_pj() * counts.cycles
         result = {}
         for name in np.unique(self.part_of):
@@ -171,9 +174,10 @@ class _Measurement:
             result[f"clock {name}"] = float(clock[chosen].sum())
         return result
 
-    def _pj(self, counts: Toggles) -> np.ndarray:
-        power = calculator.compute(self.netlist, activity.to_activity(self.netlist, counts), self.wires, self.delays)
-        return (power.switching_pj_of + power.internal_pj_of) * counts.cycles
+    def _pj(self, states: Activity, toggles: np.ndarray) -> np.ndarray:
+        """pJ of every instance: float64[I]."""
+        changing = dataclasses.replace(states, toggles=toggles.astype(float))
+        return np.sum(calculator.energies_fj(self.netlist, changing, self.delays), axis=0) * 1e-3
 
     def _clock_pins_pj(self) -> np.ndarray:
         """C V^2 of each instance's clock pins: a rise and a fall per cycle."""

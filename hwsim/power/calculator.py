@@ -95,12 +95,9 @@ def compute(
     internal-power tables.
     """
     delays = delays or timing.analyse(netlist, wire_load)
-    count = netlist.cell_of.size
-    switching, internal, leakage = np.zeros(count), np.zeros(count), np.zeros(count)
+    switching, internal = energies_fj(netlist, activity, delays)
+    leakage = np.zeros(netlist.cell_of.size)
     for group in _groups(netlist, delays):
-        group.take(activity)
-        switching[group.instances] = group.switching_fj()
-        internal[group.instances] = group.internal_fj()
         leakage[group.instances] = group.leakage_nw()
     ports = np.unique(netlist.inputs)
     volts = {pin.voltage_v for cell in netlist.cells for pin in cell.inputs}
@@ -115,6 +112,19 @@ def compute(
         input_nets_pj=float(outside.sum()) * max(volts, default=0.0) ** 2 * scale,
         joint_states=activity.joint_states,
     )
+
+
+def energies_fj(netlist: Netlist, activity: Activity, delays: Timing) -> tuple[np.ndarray, np.ndarray]:
+    """Switching and internal energy of each instance over all cycles of an activity, float64[I] each; else `compute`.
+
+    PowerError if a cell has no internal-power tables.
+    """
+    switching, internal = np.zeros(netlist.cell_of.size), np.zeros(netlist.cell_of.size)
+    for group in _groups(netlist, delays):
+        group.take(activity)
+        switching[group.instances] = group.switching_fj()
+        internal[group.instances] = group.internal_fj()
+    return switching, internal
 
 
 @functools.lru_cache(maxsize=2)
@@ -184,6 +194,8 @@ class _Group:
         """Energies of the internal_power groups of all pins."""
         total = np.zeros(len(self.instances))
         for k, pin in enumerate(self.cell.pins.values()):
+            if not self.toggles[:, k].any():
+                continue
             if pin.direction == "input":
                 total += self._input_fj(k, pin)
             else:
