@@ -74,6 +74,13 @@ def test_uniform_bcq_is_the_affine_grid(w, bits):
     assert (np.abs(w - affine) <= q.spread(scale[0]) * 0.5000001).all()
 
 
+def test_uniform_bcq_takes_the_nearest_value_where_the_offset_is_rounded():
+    q = quantize(np.array([[0, 0.25, 1.5]]), "bcq_uniform", bits=4, scale_kind="fp16", group_size=None)
+    levels = q.offset.item() + q.plane_weights.ravel() @ (2.0 * (np.arange(16) >> np.arange(4)[:, None] & 1) - 1)
+    assert q.codes.tolist() == [np.abs(levels - np.array([[0], [0.25], [1.5]])).argmin(axis=1).tolist()]
+    assert q.codes[0, 1] == 2  # half-way by the exact scale of 0.1, which would give 2.5
+
+
 @given(w=few_weights, bits=st.integers(1, 4), balanced=st.booleans())
 def test_abq_codes_are_those_of_the_definition(w, bits, balanced):
     balanced = balanced and bits < 3
