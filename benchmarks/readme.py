@@ -59,8 +59,9 @@ def main() -> None:
 def _write_energy_accuracy() -> None:
     found = energy_accuracy.errors()
     summary, designs, fits = energy_accuracy.summary(found), energy_accuracy.by_design(found), energy_accuracy.between()
+    points = energy_accuracy.points_left_out()
     text = ENERGY.read_text()
-    for name, table in (("summary", summary), ("designs", designs), ("between", fits)):
+    for name, table in (("summary", summary), ("designs", designs), ("points", points), ("between", fits)):
         text = _replace(text, name, _markdown(table.heads, table.rows))
     write_atomically(ENERGY, text.encode())
     rows = [row[:-1] for row in summary.rows]

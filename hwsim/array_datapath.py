@@ -6,9 +6,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from hwsim.datapath import Array, Datapath, Operand
+from hwsim.datapath import Array, Component, Datapath, Operand
 from hwsim.operators import DynamicMatmul, Matmul
 from hwsim.requantization import Quantizer, requantize
+
+GROUP_SUM_BITS = 32
+"""Width of the sum of a group's activations: exact for groups of up to 2**(32 - activation_bits)."""
 
 
 class ArrayDatapath(Datapath):
@@ -132,6 +135,13 @@ class ArrayDatapath(Datapath):
         """
         padded = np.arange(-(-w.n // array.cols) * array.cols).reshape(-1, 1, array.cols)
         return list(np.minimum(padded, w.n))
+
+    def ends(self, array: Array, register_bits: int) -> tuple[Component, ...]:
+        """The operand registers of an array and its requantizers: alike in all, but what they feed differs."""
+        return (
+            Component("operand_register", 1, {"datapath": self.name(), "register_bits": register_bits}),
+            Component("requantizer", array.cols, {"datapath": self.name()}),
+        )
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """[M, K]: what the activations stream carries of a network's activations int[M, K]."""

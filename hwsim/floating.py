@@ -353,8 +353,7 @@ class FloatDatapath(ArrayDatapath):
         operand_bits = self.lanes * (array.rows + array.cols) * self.kind.bits
         return (
             Component(f"{self.name()}.pe", array.rows * array.cols, self.pe_parameters()),
-            Component("operand_register", 1, {"register_bits": operand_bits}),
-            Component("requantizer", array.cols, {}),
+            *self.ends(array, operand_bits),
         )
 
 

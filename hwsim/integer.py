@@ -18,22 +18,32 @@ from hwsim.datapath import Array, Component, Datapath, Event, Operand
 from hwsim.errors import DesignError, FormatError
 from hwsim.kernels import accumulate
 
+OFFSETS = ("lane_toggles", "lane_sum_toggles", "group_sum_toggles", "offset_toggles")
+"""Features of applying offsets (`hwsim.switching.accumulation`)."""
+TURNS = ("accumulator_toggles", "chosen_toggles", "turn_toggles", "turn_scale_toggles", "scale_toggles")
+"""Features of adding to sums that take turns (`hwsim.switching.turns`)."""
 ACCUMULATION = (
     "addend_toggles", "addend_magnitude_toggles", "opposite_signs", "accumulator_toggles", "scale_toggles",
+    *OFFSETS,
 )  # fmt: skip
 """Features of accumulating (`hwsim.switching.accumulation`)."""
 
 SHARED_EVENTS = (
     Event(
         component="operand_register", action="clock",
-        features=("activation_register_toggles", "weight_register_toggles"),
+        features=("activation_register_toggles", "weight_register_toggles", "hold_toggles"),
     ),
     Event(
         component="requantizer", action="requantize",
-        features=("magnitude_toggles", "multiplier_toggles", "multiplied_toggles"),
+        features=(
+            "magnitude_toggles", "biased_toggles", "multiplier_toggles", "multiplied_toggles", "rescaled_toggles",
+        ),
     ),
     Event(component="weight_register", action="load", features=("load_toggles",)),
-    Event(component="column", action="add", features=("partial_toggles", "total_toggles", "slice_scale_toggles")),
+    Event(
+        component="column", action="add",
+        features=("partial_toggles", "scaled_toggles", "total_toggles", "slice_scale_toggles"),
+    ),
     Event(component="column", action="scale"),
     Event(component="column", action="clock"),
     Event(component="accumulator_buffer", action="read"),
@@ -248,8 +258,7 @@ class IntegerDatapath(ArrayDatapath):
             operand_bits += self.lanes * array.cols * self.weight_bits
         steps = self.operand_depth + (self.build_cycles > 0)
         return (
-            Component("operand_register", 1, {"register_bits": operand_bits * steps}),
-            Component("requantizer", array.cols, {}),
+            *self.ends(array, operand_bits * steps),
             *(self._stationary_parts(array) if array.weight_stationary else ()),
         )
 

@@ -4,12 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.array_datapath import ArrayDatapath
+from hwsim.array_datapath import GROUP_SUM_BITS, ArrayDatapath
 from rtl.arithmetic import overflow, tree_sum
 from rtl.serial_scale import SerialScale
-
-GROUP_SUM_BITS = 32
-"""Width of the sum of a group's activations: exact for groups of up to 2**(32 - activation_bits)."""
 
 
 class GroupSum(Component):

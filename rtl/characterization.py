@@ -26,7 +26,7 @@ from hwsim.power.timing import Timing
 from hwsim.power.waveforms import Activity
 from hwsim.progress import track
 from hwsim.switching import features
-from hwsim.technology.samples import Sample, rounded
+from hwsim.technology.samples import SIZES, Sample, identity, rounded
 from rtl import verilog
 from rtl.array import RESULTS
 from rtl.attribution import Share, part, shares
@@ -34,8 +34,6 @@ from rtl.generator import generate
 from rtl.stimuli import Matmul, Stimuli, stimuli
 
 TOP = "pe_array"
-BY_BITS = {"operand_register": "register_bits"}
-"""Registers, which differ in their number of bits only, and the parameter that tells it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,22 +125,20 @@ class _Measurement:
             yield (
                 share,
                 {
-                    "parameters": {} if part is None or share.component in BY_BITS else dict(part.parameters),
+                    "parameters": {} if part is None else identity(share.component, part.parameters),
                     "clocked": bool(share.clocks or share.gated),
                     "count": events[key],
                     "pj": rounded(self._share_pj(share, timed, fed.cycles, events[key])),
                     "zero_delay_pj": rounded(self._share_pj(share, zero, fed.cycles, events[key])),
                     "features": {feature: toggles.get(feature, 0) for feature in changes}
-                    | (
-                        {BY_BITS[share.component]: self._bits(share) * events[key]}
-                        if share.component in BY_BITS
-                        else {}
-                    ),
+                    | self._sizes(share, events[key]),
                 },
             )
 
-    def _bits(self, share: Share) -> float:
-        return float(self.components[share.component].parameters[BY_BITS[share.component]])
+    def _sizes(self, share: Share, events: int) -> dict[str, float]:
+        """The size of a part that differs from others in nothing else, as a feature of its events."""
+        name = SIZES.get(share.component)
+        return {name: float(self.components[share.component].parameters[name]) * events} if name else {}
 
     def _toggles(self, matmuls: Sequence[Matmul]) -> dict[str, int]:
         """Bits that change, by feature."""

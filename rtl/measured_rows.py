@@ -2,7 +2,8 @@
 
 from hwsim.technology.energy_fits import Origin
 from hwsim.technology.rows import AreaRow
-from rtl.characterization import BY_BITS, Characterization, Part
+from hwsim.technology.samples import FAMILY, SIZES, identity
+from rtl.characterization import Characterization, Part
 
 
 def area_rows(found: Characterization, origin: Origin) -> list[AreaRow]:
@@ -11,14 +12,15 @@ def area_rows(found: Characterization, origin: Origin) -> list[AreaRow]:
 
 
 def _area(part: Part, rtl_hash: str, origin: Origin) -> AreaRow:
-    by_bits = BY_BITS.get(part.component)
-    bits = float(part.parameters[by_bits]) if by_bits else 1.0
+    size = SIZES.get(part.component)
+    bits = float(part.parameters[size]) if size else 1.0
+    parameters = {name: value for name, value in identity(part.component, part.parameters).items() if name != FAMILY}
     return AreaRow(
         node=origin.node, voltage_v=origin.voltage_v, component=part.component,
-        parameters={} if by_bits else part.parameters, area_um2=0.0 if by_bits else part.area_um2,
-        coefficients={by_bits: part.area_um2 / bits} if by_bits else {},
-        leakage_uw=0.0 if by_bits else part.leakage_uw,
-        leakage_uw_per_um2=part.leakage_uw / part.area_um2 if by_bits else 0.0,
+        parameters=parameters, area_um2=0.0 if size else part.area_um2,
+        coefficients={size: part.area_um2 / bits} if size else {},
+        leakage_uw=0.0 if size else part.leakage_uw,
+        leakage_uw_per_um2=part.leakage_uw / part.area_um2 if size else 0.0,
         critical_path_ns=part.critical_path_ns,
         source=f"hwsim characterize: RTL {rtl_hash}; cell area without routing; set-up time not in the path",
         status="measured", error_pct=None,

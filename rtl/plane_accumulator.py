@@ -4,8 +4,7 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
-from hwsim.array_datapath import ArrayDatapath
-from rtl.accumulator import GROUP_SUM_BITS
+from hwsim.array_datapath import GROUP_SUM_BITS, ArrayDatapath
 from rtl.arithmetic import overflow, tree_sum
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from hwsim.errors import TechnologyError
-from hwsim.technology import Technology, energy_fits, samples
+from hwsim.technology import Technology, energy_between, energy_fits, samples
 from hwsim.technology.least_squares import Normal
 from hwsim.technology.samples import Sample
 
@@ -75,16 +75,31 @@ def test_energy_of_an_array_is_the_sum_of_its_actions():
 
 
 def test_between_measured_points_both_depend_on_parameters():
-    fitted = energy_fits.between(GRID, TERMS, ORIGIN)
+    fitted = energy_between.rows(GRID, TERMS, ORIGIN)
     tech = Technology("t", [*energy_fits.rows(GRID, ORIGIN), *fitted], [])
     found = tech.energy("a.pe", "add", {"lanes": 7, "bits": 5, "scheme": "x"}, ("toggles",))
     assert found.row.status == "scaled"
     assert found.per_action_pj({"toggles": 10.0}) == pytest.approx(law(7, 5, 1, 10) - 0.0, rel=0.03)
 
 
+def test_designs_between_others_are_left_out_of_the_fit_that_predicts_them():
+    odd = [dataclasses.replace(each, pj=each.pj * 2) for each in point(4, 4)]  # only the rest knows the law
+    rest = [each for each in GRID if each.design != "4 4"]
+    frame = energy_between.left_out([*odd, *rest], TERMS).set_index("design")
+    assert frame.loc["4 4", "error_pct"] == pytest.approx(-50, abs=3)
+    assert frame.loc["4 4", "pj"] == pytest.approx(sum(each.pj for each in odd))
+
+
+def test_designs_at_an_edge_are_not_predicted():
+    points = [each for lanes in (1, 2, 4, 16) for each in point(lanes, 8)]
+    assert set(energy_between.left_out(points, TERMS)["design"]) == {"2 8", "4 8"}
+    few = [each for lanes in (1, 2) for each in point(lanes, 8)]
+    assert energy_between.left_out(few, TERMS).empty
+
+
 @pytest.mark.parametrize("outside", [{"lanes": 17, "bits": 4}, {"lanes": 4, "bits": 2}])
 def test_nothing_is_extrapolated(outside):
-    tech = Technology("t", energy_fits.between(GRID, TERMS, ORIGIN), [])
+    tech = Technology("t", energy_between.rows(GRID, TERMS, ORIGIN), [])
     with pytest.raises(TechnologyError, match="hwsim characterize"):
         tech.energy("a.pe", "add", {"scheme": "x", **outside}, ("toggles",))
 

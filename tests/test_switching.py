@@ -158,7 +158,54 @@ def test_nothing_changes_nothing():
     assert found["weight_sign_toggles"] > 0  # they are there, though nothing multiplies them
 
 
-@pytest.mark.parametrize("datapath", [Mac(), BitSerial(skip="zero")])
+def test_offsets_meet_the_sums_of_activations():
+    w = hwsim.lower(hwsim.quantize(operands()[1].dequantize(), "int4", symmetric=False, group_size=6, pad=True))
+    x, datapath, wires = operands()[0], Mac(lanes=4, offset_bits=8), Wires()
+    for m in range(len(x)):
+        for n in range(w.n):
+            so_far = 0
+            for index, ends in lanes_of(w.k, w.group_size, 4):
+                values = [0 if k is None else int(x[m, k]) for k in index]
+                so_far += sum(values)
+                offset = int(np.broadcast_to(w.offset, (w.n, w.groups))[n, index[0] // w.group_size])
+                for lane, value in enumerate(values):
+                    wires.drive("lane_toggles", (m, lane), value, 8)
+                wires.drive("lane_sum_toggles", m, sum(values), 32)
+                wires.drive("group_sum_toggles", m, so_far, 32)
+                for i in range(8):
+                    wires.drive("offset_toggles", (m, i), so_far if offset >> i & 1 else 0, 40 - i)
+                so_far = 0 if ends else so_far
+    found = datapath.toggles(x, w, Array(rows=4, cols=1))
+    assert w.offset.any()
+    assert {name: found[name] for name in wires.changed} == wires.changed
+
+
+@pytest.mark.parametrize("datapath", [Mac(lanes=2), BitSerial(lanes=2, skip="zero")])
+def test_a_weight_stationary_columns_wires(datapath):
+    x, w = operands()
+    array, wires = dataclasses.replace(STATIONARY, cols=1), Wires()
+    for n in range(w.n):
+        kept = [0] * len(x)
+        for g in range(w.groups):
+            scale = int(np.broadcast_to(w.scale, (w.n, w.groups))[n, g])
+            stop = min((g + 1) * w.group_size, w.k)
+            for low in range(g * w.group_size, stop, array.rows * datapath.lanes):
+                for m in range(len(x)):
+                    sums = []
+                    for r in range(array.rows):
+                        ks = range(low + r * datapath.lanes, min(low + (r + 1) * datapath.lanes, stop))
+                        sums.append(sum(int(x[m, k]) * int(w.integers[n, k]) for k in ks))
+                        wires.drive("partial_toggles", r, sums[-1], datapath.step_bits)
+                    total = sum(sums)
+                    wires.drive("partial_toggles", "tree", total, datapath.step_bits + 2)
+                    kept[m] += total * scale
+                    wires.drive("scaled_toggles", 0, total * scale, datapath.accumulator_bits)
+                    wires.drive("total_toggles", 0, kept[m], datapath.accumulator_bits)
+    found = datapath.toggles(x, w, array)
+    assert {name: found[name] for name in wires.changed} == wires.changed
+
+
+@pytest.mark.parametrize("datapath", [Mac(offset_bits=8), BitSerial(skip="zero", offset_bits=8)])
 @pytest.mark.parametrize("array", [Array(rows=4, cols=2), STATIONARY])
 def test_every_feature_is_counted(datapath, array):
     x, w = operands(group_size=13)

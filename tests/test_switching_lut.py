@@ -9,6 +9,7 @@ import pytest
 from hwsim import Array, Lut, LutBuckets, LutProducts, lower, quantize
 from hwsim.datapath import Datapath
 from hwsim.qtensor import QTensor
+from hwsim.table_build import Build, Term
 
 
 class Wires:
@@ -58,6 +59,13 @@ def accumulate(wires: Wires, datapath: Datapath, w: QTensor, m: int, cycles: lis
         wires.scale(m, register, scale, datapath.group_accumulator_bits, datapath.scale_bits)
 
 
+def turn(wires: Wires, datapath: Datapath, m: int, total: int, scale: int) -> None:
+    """A sum and its scale come to the multiplier."""
+    wires.carry("turn_toggles", m, total, datapath.group_accumulator_bits)
+    wires.carry("turn_scale_toggles", m, scale, datapath.scale_bits)
+    wires.scale(m, total, scale, datapath.group_accumulator_bits, datapath.scale_bits)
+
+
 def activations(datapath: Datapath, rows: int, k: int, seed: int) -> np.ndarray:
     limit = 1 << (datapath.activation_bits - 1)
     return np.random.default_rng(seed).integers(-limit, limit, (rows, k))
@@ -68,6 +76,14 @@ def assert_counts(datapath: Datapath, x: np.ndarray, w: QTensor, array: Array, w
     features = {feature for event in datapath.EVENTS for feature in event.features if feature in found}
     assert features
     assert {each: found[each] for each in features} == {each: wires.changes[each] for each in features}
+
+
+def entry_of(build: Build, lanes: list[int], entry: Term) -> int:
+    """The signed sum of a table's lanes that an entry is."""
+    nodes = list(lanes)
+    for a, b in build.additions:
+        nodes.append(sum(term.sign * (nodes[term.node] << term.shift) for term in (a, b)))
+    return entry.sign * (nodes[entry.node] << entry.shift)
 
 
 def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
@@ -99,14 +115,23 @@ def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
             a = [int(x[m, k]) for k in ks]
             total = 0
             planes = list(range(signs.count if serial else datapath.weight_bits))[::-1]
+            padded = a + [0] * (datapath.lanes - len(a))
+            for t, (e, entry) in itertools.product(range(tables), enumerate(build.entries)):
+                value = entry_of(build, padded[t * mu : (t + 1) * mu], entry)
+                wires.carry("entry_toggles", (m, t, e), value, datapath.exact_entry_bits)
             for plane in planes:
                 bit = [int(codes[n, k]) >> plane & 1 for k in ks] + [0] * (datapath.lanes - len(ks))
                 for lane in range(datapath.lanes):
                     top = lane // mu * mu + mu - 1
                     stored = bit[lane] ^ (datapath.table == "half" and lane != top and not bit[top])
                     wires.carry("code_toggles", (m, lane, 0 if serial else plane), stored, 1)
+                for t in range(tables):
+                    pairs = zip(padded[t * mu : (t + 1) * mu], bit[t * mu : (t + 1) * mu], strict=True)
+                    read = sum(v if b else -v for v, b in pairs)
+                    wires.carry("read_toggles", (m, t, 0 if serial else plane), read, datapath.exact_entry_bits)
                 found = sum(v if b else -v for v, b in zip(a, bit, strict=False)) if plane < signs.count else 0
                 total = (total << (signs.doubles >> plane & 1)) + found
+                wires.carry("sum_toggles", (m, 0 if serial else plane), total, datapath.step_bits)
                 if serial or plane == 0:
                     sums.append((n, g, (total + signs.constant * sum(a)) >> signs.halve, plane == 0))
         accumulate(wires, datapath, w, m, sums)
@@ -136,13 +161,16 @@ def test_planes_with_scales_of_their_own():
     for m, n, g in itertools.product(range(len(x)), range(w.n), range(w.groups)):
         sums = [0] * signs.count
         for _, ks, _ in (step for step in steps_of(w, datapath.lanes) if step[0] == g):
-            for turn in range(signs.count):
-                plane = signs.count - 1 - turn
+            for number in range(signs.count):
+                plane = signs.count - 1 - number
                 read = sum(int(x[m, k]) * (1 if codes[n, k] >> plane & 1 else -1) for k in ks)
-                sums[turn] += (read + signs.constant * int(x[m, ks].sum())) >> signs.halve
-                wires.carry("accumulator_toggles", m, sums[turn], datapath.group_accumulator_bits)
-        for turn, total in enumerate(sums):
-            wires.scale(m, total, int(scales[n, g, turn]), datapath.group_accumulator_bits, datapath.scale_bits)
+                each = (read + signs.constant * int(x[m, ks].sum())) >> signs.halve
+                wires.carry("sum_toggles", m, each, datapath.step_bits)
+                wires.carry("chosen_toggles", m, sums[number], datapath.group_accumulator_bits)
+                sums[number] += each
+                wires.carry("accumulator_toggles", m, sums[number], datapath.group_accumulator_bits)
+        for number, total in enumerate(sums):
+            turn(wires, datapath, m, total, int(scales[n, g, number]))
     found = datapath.toggles(x, w, Array())
     assert {each: found[each] for each in wires.changes} == wires.changes
 
@@ -198,6 +226,7 @@ def test_buckets(adders):
                 there = lane < len(ks)
                 code = int(w.expanded_codes[n, ks[lane]]) if there else 0
                 value = int(x[m, ks[lane]]) if there else 0
+                wires.carry("chosen_toggles", m, buckets[code], datapath.group_accumulator_bits)
                 buckets[code] += value
                 wires.carry("accumulator_toggles", m, buckets[code], datapath.group_accumulator_bits)
                 serial = adders == "serial"
@@ -206,6 +235,5 @@ def test_buckets(adders):
                     wire = m if serial else (m, lane, number)
                     wires.carry("addend_toggles", wire, value if number == code else 0, datapath.activation_bits)
         for bucket, total in enumerate(buckets):
-            scale = int(scales[n, g, bucket])
-            wires.scale(m, total, scale, datapath.group_accumulator_bits, datapath.scale_bits)
+            turn(wires, datapath, m, total, int(scales[n, g, bucket]))
     assert_counts(datapath, x, w, Array(), wires)

@@ -1,24 +1,20 @@
 """``hwsim characterize``."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import resources
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hwsim import digits
+from hwsim import characterization_grid, digits
 from hwsim.array_datapath import ArrayDatapath
 from hwsim.cli import inputs, output
 from hwsim.cli.gates import NO_WIRES
-from hwsim.datapath import Array, Component
 from hwsim.design import Design
 from hwsim.errors import DesignError, MissingExtraError, nearest
-from hwsim.exploration import Space
-from hwsim.files import parse_yaml
 from hwsim.power import liberty
-from hwsim.technology import energy_fits, fitting, parts, samples, writing
+from hwsim.technology import energy_between, energy_fits, fitting, parts, samples, writing
 from hwsim.technology.rows import CONDITIONS, EnergyRow
 from hwsim.technology.samples import Sample
 from hwsim.technology.table import read_conditions, shared_rows
@@ -29,16 +25,15 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PARTS = "cacti45 crossbar dram vector_unit"
-_ARRAY = Array(rows=2, cols=1)
-_ACCUMULATOR_ROWS = 8
-_GRIDS = ("first", "full")
 _NETWORKS = tuple(name for name in digits.NAMES if name not in digits.WIDE)
 
 
 @click.command()
 @click.argument("designs", metavar="[DESIGN]...", nargs=-1)
 @click.option(
-    "--grid", type=click.Choice(_GRIDS), help="Measure the design points that the shipped tables were made of."
+    "--grid",
+    type=click.Choice(characterization_grid.GRIDS),
+    help="Measure the design points that the shipped tables were made of.",
 )
 @click.option("--datapath", "datapaths", multiple=True, help="With --grid: points of this datapath only; repeatable.")
 @click.option("--liberty", "liberty_files", required=True, multiple=True, type=_FILE, help="Cell library; repeatable.")
@@ -91,24 +86,32 @@ def characterize(
     unknown = [part for part in (lent or "").split() if part not in parts()]
     if unknown:
         raise DesignError(f"--parts: {nearest(unknown[0], parts())}")
-    points = {name: inputs.design(name) for name in designs} if grid is None else _grid(grid, datapaths)
+    points = (
+        {name: inputs.design(name) for name in designs}
+        if grid is None
+        else characterization_grid.points(grid, datapaths)
+    )
+    for design in points.values():
+        if not isinstance(design.datapath, ArrayDatapath):
+            why = "a crossbar is a macro" if design.datapath.verified == "rtl" else "a cost-only rule has no RTL"
+            raise DesignError(f"{design.datapath.name()} has no library cells to characterize: {why}")
     library = liberty.read(liberty_files)
     wires = library.default_wire_load if wire_load is None else wire_load
     table = _Table(out, lent, library, Recipe(liberty=liberty_files, dont_use=dont_use),
                    None if wires == NO_WIRES else wires, node, seed)  # fmt: skip
     report: list[dict[str, Any]] = []
-    for name, design in points.items():
-        if not isinstance(design.datapath, ArrayDatapath):
-            why = "a crossbar is a macro" if design.datapath.verified == "rtl" else "a cost-only rule has no RTL"
-            raise DesignError(f"{design.datapath.name()} has no library cells to characterize: {why}")
-        if not replace and table.knows(design):
-            click.echo(f"{name}: already in {out}", err=True)
-            continue
-        found = table.measure(name, design, networks or _NETWORKS, replace, show_progress=not as_json)
-        report += [dataclasses.asdict(sample) for sample in found]
-        if not as_json:
-            _print(name, found)
-    table.fit(points.values())
+    try:
+        for name, design in points.items():
+            if not replace and table.knows(design):
+                click.echo(f"{name}: already in {out}", err=True)
+                continue
+            found = table.measure(name, design, networks or _NETWORKS, replace, show_progress=not as_json)
+            report += [dataclasses.asdict(sample) for sample in found]
+            if not as_json:
+                _print(name, found)
+    finally:
+        if table.samples:
+            table.fit(points.values())
     if as_json:
         output.print_json({"out": str(out), "samples": report})
 
@@ -121,33 +124,6 @@ def _print(name: str, found: Sequence[Sample]) -> None:
         output.print_line(f"{name}: {point[0].component} {point[0].action} {pj:.4g} pJ (zero delay {zero_pj:.4g})")
 
 
-def _grid(name: str, datapaths: Iterable[str]) -> dict[str, Design]:
-    """The points of a shipped grid and of those before it, by what tells them from the default."""
-    grids = parse_yaml((resources.files("hwsim.data") / "characterization.yaml").read_text(encoding="utf-8"))
-    entries = [entry for each in _GRIDS[: _GRIDS.index(name) + 1] for entry in grids[each]]
-    found = dict.fromkeys(design for entry in entries for design in Space(entry).designs())
-    chosen = [design for design in found if not datapaths or design.datapath.name() in datapaths]
-    if not chosen:
-        raise DesignError(f"the grid has no points of datapath {', '.join(datapaths)}")
-    return {" ".join(_described(design)): design for design in chosen}
-
-
-def _described(design: Design) -> Iterator[str]:
-    yield design.datapath.name()
-    for part in (design.datapath, design.array):
-        for field in dataclasses.fields(part):
-            value = getattr(part, field.name)
-            if value != field.default:
-                yield f"{field.name}={value}"
-
-
-def _measured_array(design: Design) -> Array:
-    """What stands for a design's array: one column, and as many rows as its figures depend on."""
-    if design.array.weight_stationary:
-        return dataclasses.replace(design.array, cols=1, accumulator_rows=_ACCUMULATOR_ROWS)
-    return _ARRAY
-
-
 class _Table:
     """A technology folder that grows point by point."""
 
@@ -157,7 +133,6 @@ class _Table:
         self.out, self.library, self.recipe, self.wires, self.seed = out, library, recipe, wires, seed
         self.origin = energy_fits.Origin(node=node, voltage_v=library.voltage_v)
         self.samples, (self.energy, self.area) = samples.read(out), writing.read(out)
-        self.terms: dict[str, tuple[str, ...]] = {}
         self.parts = lent or read_conditions(out / CONDITIONS, f"{out}/{CONDITIONS}").get("parts", _PARTS)
         self.lent = {row.component for part in self.parts.split() for row in shared_rows(part, str(out))[1]}
 
@@ -165,18 +140,18 @@ class _Table:
         """Whether the table has samples of every part of the design."""
         sampled = {(sample.component, tuple(sample.parameters.items())) for sample in self.samples}
         return all(
-            (part.name, ()) in sampled or (part.name, tuple(part.parameters.items())) in sampled
-            for part in design.datapath.components(_measured_array(design))
+            (part.name, tuple(samples.identity(part.name, part.parameters).items())) in sampled
+            for part in design.datapath.components(characterization_grid.measured_array(design))
             if part.name not in self.lent
         )
 
     def measure(
         self, name: str, design: Design, networks: Iterable[str], replace: bool, show_progress: bool
     ) -> list[Sample]:
-        """Adds a design's samples and parts and writes; returns the samples."""
+        """Adds a design's samples and parts and writes these; returns the samples. `fit` makes rows of them."""
         from rtl import characterization, measured_rows, tiles
 
-        datapath, array = design.datapath, _measured_array(design)
+        datapath, array = design.datapath, characterization_grid.measured_array(design)
         assert isinstance(datapath, ArrayDatapath)
         sets = tiles.of_networks(datapath, array, list(networks), self.seed)
         if not sets:
@@ -191,24 +166,23 @@ class _Table:
         return list(found.samples)
 
     def fit(self, designs: Iterable[Design]) -> None:
-        """Makes the rows between measured points anew, for the parts of ``designs``."""
-        parts = [part for design in designs for part in design.datapath.components(_measured_array(design))]
-        self.terms = {part.name: part.terms or _numbers(part) for part in parts}
-        area = [row for row in self.area if row.exact or row.component not in self.terms]
-        self.area = area + fitting.areas(area, self.terms)
-        self._write()
-
-    def _write(self) -> None:
+        """Makes energy rows of all samples, and rows between measured points for the parts of ``designs``."""
+        terms = characterization_grid.terms(designs)
+        area = [row for row in self.area if row.exact or row.component not in terms]
+        self.area = area + fitting.areas(area, terms)
         measured = energy_fits.rows(self.samples, self.origin)
-        between = energy_fits.between(self.samples, self.terms, self.origin)
-        known = {writing.key(row) for row in measured}
+        between = energy_between.rows(self.samples, terms, self.origin)
+        known = {writing.key(row) for row in (*measured, *between)}
         # Rows that came without samples stay until all of their kind have them; they come behind the new ones.
         kept = [row for row in self.energy if row.exact and writing.key(row) not in known]
         replaced = {_group(row) for row in between} - {_group(row) for row in kept}
         kept += [row for row in self.energy if not row.exact and _group(row) not in replaced]
-        energy = [*measured, *between, *kept]
+        self.energy = [*measured, *between, *kept]
+        self._write()
+
+    def _write(self) -> None:
         samples.write(self.out, self.samples)
-        writing.write(self.out, energy, self.area, self._conditions())
+        writing.write(self.out, self.energy, self.area, self._conditions())
 
     def _conditions(self) -> dict[str, str]:
         """What all figures of the table suppose."""
@@ -227,8 +201,3 @@ class _Table:
 def _group(row: EnergyRow) -> tuple:
     """What rows between measured points are about."""
     return row.component, row.action, tuple(value for value in row.parameters.values() if isinstance(value, str))
-
-
-def _numbers(part: Component) -> tuple[str, ...]:
-    """The parameters that are numbers."""
-    return tuple(name for name, value in part.parameters.items() if not isinstance(value, str))

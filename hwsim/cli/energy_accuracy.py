@@ -22,5 +22,8 @@ def energy_accuracy(technologies: tuple[str, ...], designs: bool, as_json: bool)
         output.print_json(output.records(found))
         return
     output.print_table(tables.summary(found), "Energy of whole arrays, layers of networks that the fit has not seen")
+    left_out = tables.points_left_out(technologies)
+    if left_out.rows:
+        output.print_table(left_out, "Energy of whole arrays between measured points, designs left out one by one")
     if designs:
         output.print_table(tables.by_design(found), "The same by design point")

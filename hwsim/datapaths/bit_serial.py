@@ -45,7 +45,7 @@ class BitSerial(IntegerDatapath):
     MAX_WEIGHT_BITS: ClassVar[int] = 20
     EVENTS = (
         Event(component="bit_serial.pe", action="term_add", features=TERMS_ADDED),
-        Event(component="bit_serial.pe", action="accumulate", features=ACCUMULATION),
+        Event(component="bit_serial.pe", action="accumulate", features=(*ACCUMULATION, *TERMS_ADDED[1:])),
         Event(component="bit_serial.pe", action="scale"),
         Event(component="bit_serial.encoder", action="encode", features=("term_changes",)),
         Event(component="bit_serial.pe", action="clock"),

@@ -8,12 +8,15 @@ import numpy as np
 from hwsim import repetition
 from hwsim.datapath import Array, Event, Operand, Stats
 from hwsim.errors import FormatError
-from hwsim.integer import SHARED_EVENTS, check_activations
+from hwsim.integer import OFFSETS, SHARED_EVENTS, TURNS, check_activations
 from hwsim.kernels import lut as kernels
 from hwsim.lut_array import LutArray
 from hwsim.repetition import Repetition
 from hwsim.sign_planes import SignPlanes, sign_planes
 from hwsim.switching import lut as switching
+
+READ = ("code_toggles", "entry_toggles", "read_toggles", "sum_toggles")
+"""Features of reading tables (`hwsim.switching.lut`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,14 +36,16 @@ class Lut(LutArray):
             ),
         ),
         Event(component="lut.table", action="write"),
-        Event(component="lut.pe", action="look_up", features=("code_toggles",)),
+        Event(component="lut.pe", action="look_up", features=READ),
         Event(
-            component="lut.pe", action="accumulate", features=("accumulator_toggles", "scale_toggles", "code_toggles")
+            component="lut.pe",
+            action="accumulate",
+            features=(*TURNS, "code_toggles", "read_toggles", "sum_toggles", *OFFSETS),
         ),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
-        Event(component="lut.unit", action="look_up", features=("code_toggles",)),
+        Event(component="lut.unit", action="look_up", features=READ),
         *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)

@@ -11,7 +11,7 @@ from hwsim import schema
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
-from hwsim.integer import SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import OFFSETS, SHARED_EVENTS, TURNS, IntegerDatapath
 from hwsim.kernels import lut_buckets as kernels
 from hwsim.switching import lut_buckets as switching
 
@@ -40,7 +40,7 @@ class LutBuckets(IntegerDatapath):
         Event(
             component="lut_buckets.pe",
             action="accumulate",
-            features=("code_toggles", "addend_toggles", "accumulator_toggles", "scale_toggles"),
+            features=("code_toggles", "addend_toggles", *TURNS, *OFFSETS),
         ),
         Event(component="lut_buckets.pe", action="scale"),
         Event(component="lut_buckets.pe", action="clock"),

@@ -39,7 +39,7 @@ class LutProducts(IntegerDatapath):
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     EVENTS = (
         Event(component="lut_products.pe", action="look_up", features=("product_toggles",)),
-        Event(component="lut_products.pe", action="accumulate", features=ACCUMULATION),
+        Event(component="lut_products.pe", action="accumulate", features=(*ACCUMULATION, "product_toggles")),
         Event(component="lut_products.pe", action="scale"),
         Event(component="lut_products.pe", action="clock"),
         Event(

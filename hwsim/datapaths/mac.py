@@ -22,7 +22,7 @@ class Mac(IntegerDatapath):
             action="multiply",
             features=("weight_sign_toggles", "product_sign_toggles", "product_toggles", "row_toggles"),
         ),
-        Event(component="mac.pe", action="accumulate", features=ACCUMULATION),
+        Event(component="mac.pe", action="accumulate", features=(*ACCUMULATION, "product_toggles")),
         Event(component="mac.pe", action="scale"),
         Event(component="mac.pe", action="clock"),
         *SHARED_EVENTS,

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from hwsim import characterization_grid
 from hwsim.errors import TechnologyError
 from hwsim.reporting.tables import Table
-from hwsim.technology import available, energy_fits, folder, load, samples
+from hwsim.technology import available, energy_between, energy_fits, folder, load, samples
 
 
 def errors(names: Iterable[str] = ()) -> pd.DataFrame:
@@ -51,6 +52,24 @@ def by_design(frame: pd.DataFrame) -> Table:
     return Table(
         ("technology", "design point", "layers", "mean %", "worst %"), tuple(rows), numbers=frozenset({2, 3, 4})
     )
+
+
+def points_left_out(names: Iterable[str] = ()) -> Table:
+    """Energy of whole arrays by rows fitted without their points, per technology, datapath and dataflow."""
+    terms = characterization_grid.terms(characterization_grid.points("full").values())
+    rows = []
+    for name in list(names) or available():
+        frame = energy_between.left_out(samples.read(folder(name)), terms)
+        for (datapath, dataflow), part in frame.groupby(["datapath", "dataflow"]):
+            size = part["error_pct"].abs()
+            rows.append(
+                (
+                    name, datapath, dataflow.replace("_", "-"), str(len(part)), f"{size.mean():.1f}",
+                    f"{size.max():.1f}", str(part.loc[size.idxmax(), "design"]),
+                )
+            )  # fmt: skip
+    heads = ("technology", "datapath", "dataflow", "designs", "mean %", "worst %", "worst: design")
+    return Table(heads, tuple(rows), numbers=frozenset(range(3, 6)))
 
 
 def between(names: Iterable[str] = ()) -> Table:

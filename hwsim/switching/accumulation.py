@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwsim.array_datapath import GROUP_SUM_BITS
 from hwsim.datapath import Operand
 from hwsim.switching.bits import row_toggles, toggles
 from hwsim.switching.steps import Steps
@@ -35,7 +36,24 @@ def accumulated(
         scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups)).astype(np.int64)
         scales = scale[at.tile, at.group][:, None]
         found["scale_toggles"] = row_toggles(registers, scales, datapath.group_accumulator_bits, datapath.scale_bits)
-    return found
+    return found | offsets(datapath, at.at(np.flatnonzero(last)), w)
+
+
+def offsets(datapath: "IntegerDatapath | FloatDatapath", at: Steps, w: Operand) -> dict[str, int]:
+    """Toggles of the sum of a group's activations, of what it adds up, and where it meets the group's offset."""
+    if not datapath.offset_bits:
+        return {}
+    offset = np.broadcast_to(datapath.group_constants(w)["offset"], (w.n, w.groups)).astype(np.int64)
+    lanes = at.x.sum(axis=2)
+    group_sum = running(lanes, at.tile * w.groups + at.group)
+    return {
+        "lane_toggles": toggles(at.x, datapath.activation_bits),
+        "lane_sum_toggles": toggles(lanes, GROUP_SUM_BITS),
+        "group_sum_toggles": toggles(group_sum, GROUP_SUM_BITS),
+        "offset_toggles": row_toggles(
+            group_sum, offset[at.tile, at.group][:, None], GROUP_SUM_BITS, datapath.offset_bits
+        ),
+    }
 
 
 def running(values: np.ndarray, span: np.ndarray) -> np.ndarray:

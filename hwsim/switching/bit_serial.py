@@ -22,7 +22,9 @@ def count(datapath: "BitSerial", x: np.ndarray, w: Operand, array: Array) -> dic
         values, weights, where = stationary(datapath, x, w, array)
         cycles = _Cycles.of(datapath, weights, w, array, len(values) // w.n)
         found, sums = _added(datapath, cycles, values[cycles.step])
-        return found | column(datapath, weights, sums[cycles.last], where, w) | {"term_changes": cycles.changes()}
+        return (
+            found | column(datapath, weights, sums[cycles.last], where, len(x), w) | {"term_changes": cycles.changes()}
+        )
     at = Steps.of(datapath, x, w)
     cycles = _Cycles.of(datapath, at.w[:, None], w, array, len(at.w) // w.n)
     found, sums = _added(datapath, cycles, at.x[cycles.step])

@@ -15,7 +15,7 @@ def totals(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantize
     """Bits that change, by feature, while all columns of ``w`` meet rows of activations int[M, K]."""
     found = dict(datapath.toggles(x, w, array))
     if isinstance(datapath, ArrayDatapath):
-        found |= results(datapath, x, w, quantizer) | registers(datapath, x, w, array)
+        found |= results(datapath, x, w, quantizer, array) | registers(datapath, x, w, array)
     return found
 
 
@@ -40,24 +40,35 @@ def per_event(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quant
 
 
 def sampled_array(datapath: Datapath, array: Array) -> Array:
-    """The array whose PEs stand for those of ``array``: what its PEs do depends on no more of it."""
+    """The array that stands for ``array``: what one of its parts does depends on no more of it.
+
+    Requantizers rest once per tile: with more rows than a sample has, once per sample.
+    """
     shares = hasattr(datapath, "sharing")  # columns read one table
     cols = array.cols if shares else min(array.cols, COLUMNS)
     if array.weight_stationary:
         return Array(rows=array.rows, cols=cols, dataflow=array.dataflow, accumulator_rows=ROWS)
-    return Array(rows=ROWS, cols=cols)
+    return Array(rows=min(array.rows, ROWS), cols=cols)
 
 
 def on_array(found: np.ndarray, datapath: Datapath, small: Array, array: Array) -> np.ndarray:
     """Features [..., E, F] on `sampled_array` as those on ``array``: its registers have more rows and columns."""
     more = {
-        "activation_register_toggles": array.rows / small.rows, "weight_register_toggles": array.cols / small.cols
-    }  # fmt: skip
+        "activation_register_toggles": array.rows / small.rows,
+        "weight_register_toggles": array.cols / small.cols,
+        "hold_toggles": _register_bits(datapath, array) / _register_bits(datapath, small),
+    }
     factors = [[more.get(name, 1.0) for name in event.features] for event in datapath.EVENTS]
     result = found.copy()
     for i, row in enumerate(factors):
         result[..., i, : len(row)] *= row
     return result
+
+
+def _register_bits(datapath: Datapath, array: Array) -> float:
+    """Bits of the operand registers; 1 if there are none."""
+    parts = [part for part in datapath.components(array) if part.name == "operand_register"]
+    return float(parts[0].parameters["register_bits"]) if parts else 1.0
 
 
 def width(datapath: Datapath) -> int:

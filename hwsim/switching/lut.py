@@ -6,7 +6,7 @@ import numpy as np
 
 from hwsim.datapath import Array, Operand
 from hwsim.lut_array import ENTRY_BITS
-from hwsim.switching.accumulation import accumulated
+from hwsim.switching.accumulation import accumulated, offsets
 from hwsim.switching.bits import product_toggles, toggles
 from hwsim.switching.steps import Steps
 from hwsim.switching.turns import taking_turns
@@ -38,16 +38,26 @@ def count(datapath: "Lut", x: np.ndarray, w: Operand, array: Array) -> dict[str,
     found = _built(datapath, activations, nodes, signs.constant, times, signs.count if serial else 1)
     found["code_toggles"] = toggles(codes.reshape(-1, *codes.shape[2:]) if serial else codes, 1) * len(x)
 
-    read = _read(datapath, np.tile(entries, (w.n, 1, 1, 1)), codes)  # [T, planes, M]
+    entries = np.tile(entries, (w.n, 1, 1, 1))
+    chosen = _chosen(datapath, entries, codes)  # [T, planes, M, tables]
+    bits = datapath.exact_entry_bits
+    found |= {
+        "entry_toggles": toggles(entries, bits),
+        "read_toggles": toggles(chosen.reshape(-1, *chosen.shape[2:]) if serial else chosen, bits),
+    }
+    read = chosen.sum(axis=3)
     constants = np.tile(constant, (w.n, 1))[:, None]
     cycles = np.repeat(np.arange(len(at.w)), len(planes))
     if datapath.scales_per_group > 1:  # planes in parallel are counted as if they took turns
         each = ((read + constants) >> signs.halve).reshape(-1, len(x))
         turn = np.tile(np.arange(len(planes)) if serial else planes, len(at.w))
-        return found | taking_turns(datapath, each, turn, len(planes), at.at(cycles), w)
+        found["sum_toggles"] = toggles(each if serial else each.reshape(*read.shape), datapath.step_bits)
+        turns = taking_turns(datapath, each, turn, len(planes), at.at(cycles), w)
+        return found | turns | offsets(datapath, at, w)
     read[:, planes >= signs.count] = 0
     for i, plane in enumerate(planes[1:], 1):
         read[:, i] += read[:, i - 1] << (signs.doubles >> plane & 1)
+    found["sum_toggles"] = toggles(read.reshape(-1, len(x)) if serial else read, datapath.step_bits)
     sums = (read + constants) >> signs.halve
     if not serial:
         return found | accumulated(datapath, sums[:, -1], np.ones(len(at.w), bool), at, w)
@@ -106,12 +116,12 @@ def _entries(datapath: "Lut", activations: np.ndarray, nodes: np.ndarray) -> np.
     return rounded if datapath.table == "half" else np.concatenate([-rounded[..., ::-1], rounded], axis=3)
 
 
-def _read(datapath: "Lut", entries: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """int64[T, planes, M]: the sums of one entry of each table."""
+def _chosen(datapath: "Lut", entries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """int64[T, planes, M, tables]: the entry of each table that is read."""
     half = datapath.table == "half"
     bits = codes[..., : datapath.mu - half]
     index = (bits << np.arange(bits.shape[3])).sum(axis=3)
     chosen = np.take_along_axis(entries[:, None], index[:, :, None, :, None], axis=4)[..., 0]  # [T, planes, M, tables]
     if half:
         chosen = np.where(codes[:, :, None, :, -1] == 1, chosen, -chosen)
-    return chosen.sum(axis=3)
+    return chosen

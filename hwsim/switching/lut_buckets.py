@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwsim.datapath import Array, Operand
+from hwsim.switching.accumulation import offsets
 from hwsim.switching.bits import before, ones, toggles
 from hwsim.switching.steps import Steps
 from hwsim.switching.turns import taking_turns
@@ -24,6 +25,7 @@ def count(datapath: "LutBuckets", x: np.ndarray, w: Operand, array: Array) -> di
     codes = at.w.reshape(-1)
     at_cycle = at.at(np.repeat(np.arange(len(at.w)), lanes))
     found = taking_turns(datapath, activations, codes, w.codebook.mantissas.shape[1], at_cycle, w)
+    found |= offsets(datapath, at, w)
     if datapath.adders == "serial":
         return found | {
             "code_toggles": toggles(codes, datapath.weight_bits) * len(x),

@@ -15,7 +15,7 @@ def count(datapath: IntegerDatapath, x: np.ndarray, w: Operand, array: Array) ->
     if array.weight_stationary:
         values, weights, where = stationary(datapath, x, w, array)
         sums = (values * weights).sum(axis=2)
-        return _multiplied(datapath, values, weights) | column(datapath, weights, sums, where, w)
+        return _multiplied(datapath, values, weights) | column(datapath, weights, sums, where, len(x), w)
     at = Steps.of(datapath, x, w)
     weights = at.w[:, None]
     sums = (at.x * weights).sum(axis=2)

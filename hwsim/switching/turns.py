@@ -14,7 +14,8 @@ def taking_turns(
 ) -> dict[str, int]:
     """Toggles of adding int64[C, M] to the sum ``turn`` int[C], of ``turns``, of the groups of steps ``at``.
 
-    Of the adder, and of one multiplier to which the sums of a group come one after the other.
+    Of the adder, of the sum that it adds to, and of one multiplier and its operands, to which the sums of a group come
+    one after the other.
     """
     key = (at.tile * w.groups + at.group) * turns + turn
     order = np.argsort(key, kind="stable")
@@ -30,5 +31,8 @@ def taking_turns(
     bits = datapath.group_accumulator_bits
     return {
         "accumulator_toggles": toggles(adder, bits),
+        "chosen_toggles": toggles(adder - addends, bits),
+        "turn_toggles": toggles(complete, bits),
+        "turn_scale_toggles": toggles(scales, datapath.scale_bits) * addends.shape[1],
         "scale_toggles": row_toggles(complete, scales, bits, datapath.scale_bits),
     }

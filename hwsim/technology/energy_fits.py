@@ -12,13 +12,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hwsim.technology.fitting import FEWEST, FITTED, ranges
 from hwsim.technology.least_squares import Normal
 from hwsim.technology.rows import EnergyRow
 from hwsim.technology.samples import Sample, by_point, totals
 
-FEATURE_TERMS = ("tree_depth", "weight_bits", "activation_bits", "lanes", "multiplier_bits")
-"""Parameters that a changing bit's energy may depend on, between measured points."""
 RANDOM = "random"
 """The network of stimuli that are of none."""
 
@@ -39,7 +36,7 @@ def rows(samples: Sequence[Sample], origin: Origin) -> list[EnergyRow]:
 
 def _row(point: Sequence[Sample], whole: Mapping[tuple[str, str], float], origin: Origin) -> EnergyRow:
     names = feature_names(point)
-    solved = sum(_normals(point, whole).values(), start=_none(len(names) + 1)).solve()
+    solved = sum(_normals(point, whole).values(), start=none(len(names) + 1)).solve()
     errors = [abs(pj / sample.pj - 1) for sample, pj in predicted(point, whole) if sample.pj]
     first = point[0]
     networks = {sample.network for sample in point if sample.network != RANDOM}
@@ -51,7 +48,7 @@ def _row(point: Sequence[Sample], whole: Mapping[tuple[str, str], float], origin
         parameters=first.parameters, e0_pj=float(solved[0]),
         coefficients={name: float(value) for name, value in zip(names, solved[1:], strict=True) if value > 0},
         source=text, status="measured", error_pct=round(float(np.mean(errors)) * 100, 1) if errors else None,
-        zero_delay_fraction=_zero_delay_fraction(point),
+        zero_delay_fraction=zero_delay_fraction(point),
     )  # fmt: skip
 
 
@@ -60,12 +57,12 @@ def feature_names(point: Sequence[Sample]) -> list[str]:
     return list(dict.fromkeys(name for sample in point for name in sample.features))
 
 
-def _zero_delay_fraction(point: Sequence[Sample]) -> float | None:
+def zero_delay_fraction(point: Sequence[Sample]) -> float | None:
     total = math.fsum(sample.pj for sample in point)
     return math.fsum(sample.zero_delay_pj for sample in point) / total if total else None
 
 
-def _none(unknowns: int) -> Normal:
+def none(unknowns: int) -> Normal:
     return Normal(np.zeros((unknowns, unknowns)), np.zeros(unknowns))
 
 
@@ -95,7 +92,7 @@ def _normals(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) ->
 def predicted(point: Sequence[Sample], whole: Mapping[tuple[str, str], float]) -> list[tuple[Sample, float]]:
     """Samples of networks with the pJ that a fit without their network predicts; none if there is one network."""
     normals, names = _normals(point, whole), feature_names(point)
-    total = sum(normals.values(), start=_none(len(names) + 1))
+    total = sum(normals.values(), start=none(len(names) + 1))
     found: list[tuple[Sample, float]] = []
     for network, normal in normals.items():
         chosen = [sample for sample in point if sample.network == network]
@@ -127,82 +124,3 @@ def held_out(samples: Sequence[Sample]) -> pd.DataFrame:
     frame = pd.DataFrame(listed, columns=["design", "stimulus", "datapath", "dataflow", "pj", "predicted_pj"])
     frame["error_pct"] = (frame["predicted_pj"] / frame["pj"] - 1) * 100
     return frame
-
-
-def between(samples: Sequence[Sample], terms: Mapping[str, Sequence[str]], origin: Origin) -> list[EnergyRow]:
-    """For each action and choice of named options a row that holds between the measured points.
-
-    Constants are sums of ``terms`` of the component, products of parameters; what a bit costs, of `FEATURE_TERMS`.
-    """
-    whole = totals(samples)
-    groups: dict[tuple, list[list[Sample]]] = {}
-    for point in by_point(samples).values():
-        first = point[0]
-        if first.component in terms and first.parameters:
-            options = tuple((name, value) for name, value in first.parameters.items() if isinstance(value, str))
-            groups.setdefault((first.component, first.action, options), []).append(point)
-    return [
-        _between(points, terms[component], whole, origin)
-        for (component, *_), points in groups.items()
-        if len(points) >= FEWEST
-    ]
-
-
-def _between(
-    points: Sequence[Sequence[Sample]], terms: Sequence[str], whole: Mapping[tuple[str, str], float], origin: Origin
-) -> EnergyRow:
-    names = ["", *_varying(points, terms)]  # "" stands for the constant
-    for feature in feature_names([sample for point in points for sample in point]):
-        names += [feature, *(f"{feature}*{term}" for term in _varying(points, FEATURE_TERMS))]
-    matrices = [_products(point, names) for point in points]
-    weights = [1 / np.array([whole[sample.design, sample.stimulus] for sample in point]) for point in points]
-    values = [np.array([sample.pj for sample in point]) for point in points]
-    normals = [Normal.of(m * w[:, None], v * w) for m, w, v in zip(matrices, weights, values, strict=True)]
-    total = sum(normals, start=_none(len(names)))
-    solved = total.solve()
-    errors = [
-        abs(float((matrix @ (total - normal).solve()).sum() / value.sum() - 1))
-        for matrix, normal, value in zip(matrices, normals, values, strict=True)
-        if value.sum()
-    ]
-    first = points[0][0]
-    error_pct = max(errors, default=0.0) * 100
-    return EnergyRow(
-        node=origin.node, voltage_v=origin.voltage_v, component=first.component, action=first.action,
-        parameters=ranges([point[0].parameters for point in points]), e0_pj=float(solved[0]),
-        coefficients={name: float(value) for name, value in zip(names[1:], solved[1:], strict=True) if value > 0},
-        source=f"{FITTED} {len(points)} measured points of this table; points left out one by one are met to "
-        f"{np.mean(errors or [0.0]) * 100:.1f} % on average, {error_pct:.1f} % at worst",
-        status="scaled", error_pct=round(error_pct, 1),
-        zero_delay_fraction=_zero_delay_fraction([sample for point in points for sample in point]),
-    )  # fmt: skip
-
-
-def _products(point: Sequence[Sample], names: Sequence[str]) -> np.ndarray:
-    """float64[samples, names]: each term times actions, or times the feature that it names."""
-    parameters = point[0].parameters
-    columns = []
-    for name in names:
-        parts = name.split("*") if name else []
-        known = [part for part in parts if part in parameters]
-        feature = next((part for part in parts if part not in parameters), None)
-        factor = math.prod(float(parameters[part]) for part in known)
-        columns.append(
-            [factor * (constants(sample) if feature is None else sample.features.get(feature, 0.0)) for sample in point]
-        )
-    return np.array(columns, float).T
-
-
-def _varying(points: Sequence[Sequence[Sample]], terms: Sequence[str]) -> list[str]:
-    """Terms of the parameters that are not the same for all points."""
-    found = []
-    for term in terms:
-        names = term.split("*")
-        values = {
-            math.prod(float(point[0].parameters[name]) for name in names)
-            for point in points
-            if all(name in point[0].parameters for name in names)
-        }
-        if len(values) > 1:
-            found.append(term)
-    return found

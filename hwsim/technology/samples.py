@@ -13,6 +13,15 @@ from hwsim.technology.rows import Parameters, Range, cell, pairs
 
 SAMPLES = "samples.csv.gz"
 """The file of a technology's folder that holds them."""
+FAMILY = "datapath"
+"""Parameter of parts that all datapaths have; their energy depends on it, their area does not."""
+SIZES = {"operand_register": "register_bits"}
+"""Parts that differ in size only, and the parameter that tells it: a feature of their energy and area."""
+
+
+def identity(component: str, parameters: Parameters) -> dict[str, float | str]:
+    """Parameters of a part that tell it from others of its component, its size apart."""
+    return {name: value for name, value in parameters.items() if name != SIZES.get(component)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

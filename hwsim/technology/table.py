@@ -81,7 +81,7 @@ class Technology:
     def _match(self, rows: Sequence[R], what: str, parameters: Parameters) -> R:
         fitting = [row for row in rows if row.holds(parameters)]
         if fitting:
-            return max(fitting, key=lambda row: row.exact)
+            return max(fitting, key=lambda row: (row.exact, len(row.parameters)))
         given = " ".join(f"{key}={value}" for key, value in parameters.items())
         component = what.split()[0]
         if component == "dram":
