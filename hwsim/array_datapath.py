@@ -136,10 +136,19 @@ class ArrayDatapath(Datapath):
         padded = np.arange(-(-w.n // array.cols) * array.cols).reshape(-1, 1, array.cols)
         return list(np.minimum(padded, w.n))
 
-    def ends(self, array: Array, register_bits: int) -> tuple[Component, ...]:
-        """The operand registers of an array and its requantizers: alike in all, but what they feed differs."""
+    def ends(self, array: Array, step_bits: int) -> tuple[Component, ...]:
+        """The operand registers of an array, for steps of so many bits, and its requantizers.
+
+        They are alike in all datapaths, but feed something else.
+        """
+        steps = self.operand_depth + (self.build_cycles > 0)
+        registers: dict[str, float | str] = {
+            "datapath": self.name(),
+            "steps": steps,
+            "register_bits": step_bits * steps,
+        }
         return (
-            Component("operand_register", 1, {"datapath": self.name(), "register_bits": register_bits}),
+            Component("operand_register", 1, registers),
             Component("requantizer", array.cols, {"datapath": self.name()}),
         )
 

@@ -256,9 +256,8 @@ class IntegerDatapath(ArrayDatapath):
         operand_bits = self.lanes * array.rows * self.activation_bits
         if not array.weight_stationary:
             operand_bits += self.lanes * array.cols * self.weight_bits
-        steps = self.operand_depth + (self.build_cycles > 0)
         return (
-            *self.ends(array, operand_bits * steps),
+            *self.ends(array, operand_bits),
             *(self._stationary_parts(array) if array.weight_stationary else ()),
         )
 

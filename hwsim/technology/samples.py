@@ -14,7 +14,9 @@ from hwsim.technology.rows import Parameters, Range, cell, pairs
 SAMPLES = "samples.csv.gz"
 """The file of a technology's folder that holds them."""
 FAMILY = "datapath"
-"""Parameter of parts that all datapaths have; their energy depends on it, their area does not."""
+"""Parameter of parts that all datapaths have."""
+ENERGY_ONLY = frozenset({FAMILY, "steps"})
+"""Parameters of such parts that their energy depends on, their area does not."""
 SIZES = {"operand_register": "register_bits"}
 """Parts that differ in size only, and the parameter that tells it: a feature of their energy and area."""
 
