@@ -57,24 +57,6 @@ print(exploration.fill(sys.argv[1], GEMM, GRID), flush=True)
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request, tmp_path):
-    """A new, empty database; PostgreSQL's in a schema of its own, if ``$HWSIM_TEST_POSTGRESQL`` is a URL."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "study.sqlite")
-        return
-    if not (url := os.environ.get("HWSIM_TEST_POSTGRESQL")):
-        pytest.skip("HWSIM_TEST_POSTGRESQL names no database")
-    name = f"hwsim_{os.getpid()}_{time.time_ns()}"
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema(name))
-    yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{name}"
-    with engine.begin() as connection:
-        connection.execute(sa.schema.DropSchema(name, cascade=True))
-    engine.dispose()
-
-
 def start(place):
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, place], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
