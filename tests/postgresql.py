@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 SETTINGS = "-c listen_addresses='' -c fsync=off -c shared_buffers=16MB"
 
 
@@ -20,7 +22,8 @@ def server() -> Iterator[str]:
     Its programs refuse to run as root: then they run as ``nobody``, who may not see the wheel, so from a copy.
     """
     spec = importlib.util.find_spec("pgserver")
-    assert spec is not None, "the extra dev is not installed"
+    if spec is None:
+        pytest.skip("there is no wheel pgserver for this Python: HWSIM_TEST_POSTGRESQL may name a database")
     wheel = Path(str(spec.origin)).parents[1]
     with tempfile.TemporaryDirectory(prefix="hwsim_postgresql_") as folder:
         home, user, group = Path(folder), None, None

@@ -143,8 +143,7 @@ def test_two_processes_fill_one_study(place):
     pd.testing.assert_frame_equal(sweep(GEMM, GRID, study=place), sweep(GEMM, GRID))
 
 
-def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
-    place = str(tmp_path / "study.sqlite")
+def test_ctrl_c_leaves_a_study_that_goes_on(place):
     process = start(place)
     while process.poll() is None and count(place) == 0:
         time.sleep(0.01)
