@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from hwsim.errors import HwsimError
 from hwsim.exploration import design_columns, rows
-from hwsim.store import WHOLE, Store
+from hwsim.store import Store
+from hwsim.study_tables import WHOLE
 
 
 def export(study: str | Path | Store, path: str | Path) -> int:

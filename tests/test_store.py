@@ -27,7 +27,7 @@ from hwsim import (
     measurement,
     optimization,
     search,
-    store,
+    study_tables,
     sweep,
 )
 from hwsim.errors import HwsimError
@@ -73,8 +73,8 @@ def count(place):
 
 def contents(place):
     """Every row's columns by its hash, as they are in the database."""
-    with Store(place) as found, found._engine.connect() as connection:
-        return {row.design_hash: tuple(row) for row in connection.execute(sa.select(store._POINTS))}
+    with Store(place) as found, found.database.engine.connect() as connection:
+        return {row.design_hash: tuple(row) for row in connection.execute(sa.select(study_tables.POINTS))}
 
 
 def test_a_study_holds_what_a_sweep_in_memory_finds(place):
@@ -115,8 +115,8 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(place):
     assert int(clean.communicate()[0]) == POINTS
     seconds = time.perf_counter() - begin
     if "://" in place:
-        with Store(place) as found, found._engine.begin() as connection:
-            connection.execute(sa.delete(store._POINTS))
+        with Store(place) as found, found.database.engine.begin() as connection:
+            connection.execute(sa.delete(study_tables.POINTS))
     before, rows = 0, dict[str, tuple]()
     for _ in range(KILLS):
         process = start(place)
@@ -159,7 +159,7 @@ def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(exploration, "AT_ONCE", 50)
     with Store(place) as full:
 
-        @sa.event.listens_for(full._engine, "begin")
+        @sa.event.listens_for(full.database.engine, "begin")
         def small(connection):
             connection.exec_driver_sql("PRAGMA max_page_count=40")
 

@@ -30,11 +30,11 @@ WriteRequestBuffer = 64
 [layout]
 IfmapCustomLayout = False
 FilterCustomLayout = False
-IfmapSRAMBankBandwidth = 10
-IfmapSRAMBankNum = 10
+IfmapSRAMBankBandwidth = 64
+IfmapSRAMBankNum = 8
 IfmapSRAMBankPort = 2
-FilterSRAMBankBandwidth = 10
-FilterSRAMBankNum = 10
+FilterSRAMBankBandwidth = 64
+FilterSRAMBankNum = 8
 FilterSRAMBankPort = 2
 [sparsity]
 SparsitySupport = false
