@@ -5,7 +5,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -13,7 +12,6 @@ import numpy as np
 import hwsim
 from benchmarks.measurement import Measurement, seconds
 from hwsim import digits, workloads
-from hwsim.exploration import fill
 from hwsim.workload import MatmulLayer, Workload
 
 SPACE = {
@@ -43,9 +41,6 @@ MILLION = {
 """625 arrays, 1600 points on each."""
 
 
-STUDIED = MILLION | {"datapath.name": ["mac"]}
-
-
 def measure() -> Iterator[Measurement]:
     """A sweep of the int8 digits CNN, weight statistics known from an earlier one; BERT-base from nothing."""
     yield _digits()
@@ -73,14 +68,10 @@ def _bert() -> Iterator[Measurement]:
     found: list[int] = []
     sweep_s = _time(lambda: found.append(len(hwsim.sweep(workload, MILLION))))
     points = found[0]
-    with tempfile.TemporaryDirectory() as folder:
-        study_s = _time(lambda: fill(Path(folder) / "study.sqlite", workload, STUDIED))
-    studied = len(hwsim.Space(STUDIED).grid())
     for name, value_s, note in (
         ("one point by simulate, weights known", point_s, "the same design again"),
         ("sweep of a million", sweep_s / points, f"{points} points in {sweep_s:.1f} s, statistics of weights known"),
         ("sweep of its arrays from nothing", arrays_s / 625, f"625 points, {arrays_s:.1f} s: statistics of weights"),
-        ("sweep into a study", study_s / studied, f"{studied} points into SQLite"),
     ):
         yield Measurement(
             name=f"BERT-base, {name}", value=1 / value_s, unit="design points/s",

@@ -352,6 +352,7 @@ def test_results_survive_a_file(frame: pd.DataFrame, tmp_path: Path) -> None:
 def test_wrong_results_are_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
     for content, message in (
         (frame.drop(columns=["label"]), "column 'label' is missing"),
+        (frame.assign(energy_pj="much"), "column 'energy_pj' has values that are no numbers"),
         (frame[frame["error"] != ""], "no feasible point: layer 'matmul0'"),
         (frame.iloc[:0], "no points"),
     ):

@@ -12,6 +12,7 @@ from pathlib import Path
 from scalesim.scale_sim import scalesim
 
 CONFIG = """
+# With InterfaceBandwidth = USER operands come from DRAM at so many words per cycle as the banks' bandwidth says.
 [general]
 run_name = gemm
 [architecture_presets]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hwsim.plotting import metrics, style
+from hwsim.plotting import keys, metrics, style
 from hwsim.plotting.pareto import feasible
 from hwsim.points import FIELDS
 
@@ -72,18 +72,14 @@ def _keys(points: pd.DataFrame) -> list[Scale]:
     """An axis for each key that takes several values, these evenly spaced in their order."""
     found = []
     for key in (name for name in points.columns if name.partition(".")[0] in FIELDS):
-        values = sorted(points[key].dropna().unique(), key=lambda value: (isinstance(value, str), value))
+        values = keys.ordered(points[key].dropna().unique())
         if len(values) < 2:
             continue
         at = {value: i / (len(values) - 1) for i, value in enumerate(values)}
         named = values if len(values) <= TICKS else [values[0], values[-1]]
         places = points[key].map(at).to_numpy(dtype=np.float64)
-        found.append(Scale(key, places, [(at[value], _text(value)) for value in named]))
+        found.append(Scale(key, places, [(at[value], keys.text(value)) for value in named]))
     return found
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _metric(points: pd.DataFrame, name: str) -> Scale:

@@ -10,16 +10,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import is_numeric_dtype
 
 from hwsim.errors import HwsimError
 from hwsim.exploration import OBJECTIVES, pareto
 from hwsim.points import FIELDS
 from hwsim.result import CATEGORIES
 
-REQUIRED = {
-    "workload", "label", "error", "verified", "design", "design_hash", "workload_hash", "datapath.name", "batch",
-    "technology", "latency_s", "energy_pj", "area_um2", "edp_js", "tops", "tops_per_w", "hwsim",
+NUMBERS = {
+    "batch", "latency_s", "energy_pj", "area_um2", "edp_js", "tops", "tops_per_w",
     *(f"{name}_energy_pj" for name in CATEGORIES),
+}  # fmt: skip
+REQUIRED = NUMBERS | {
+    "workload", "label", "error", "verified", "design", "design_hash", "workload_hash", "datapath.name", "technology",
+    "hwsim",
 }  # fmt: skip
 KEPT = 4000
 """Points of all networks that a page holds: with more, browsers become slow."""
@@ -82,10 +86,13 @@ class Gathering:
 
 
 def require_columns(rows: pd.DataFrame) -> None:
-    """HwsimError unless ``rows`` have the columns of a sweep."""
+    """HwsimError unless ``rows`` have the columns of a sweep, with numbers where these belong."""
     missing = sorted(REQUIRED - set(rows.columns))
     if missing:
         raise HwsimError(f"not the results of a sweep: column {missing[0]!r} is missing ({len(missing)} in all)")
+    for name in sorted(NUMBERS):
+        if not is_numeric_dtype(rows[name]) and rows[name].notna().any():
+            raise HwsimError(f"not the results of a sweep: column {name!r} has values that are no numbers")
 
 
 def gather(parts: Iterable[pd.DataFrame]) -> Gathering:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from hwsim.exploration import pareto
-from hwsim.plotting import metrics
+from hwsim.plotting import keys, metrics
 from hwsim.reporting.energy import energy_frame
 from hwsim.result import Result
 from hwsim.technology.rows import EnergyRow
@@ -30,18 +30,9 @@ def swept(values: Mapping[str, Iterable[Any]]) -> Table:
     """Design keys that take more than one value, and their values."""
     rows = []
     for key, found in values.items():
-        ordered = sorted(found, key=_order)
-        if len(ordered) > 1:
-            rows.append((key, ", ".join(_plain(value) for value in ordered)))
+        if len(ordered := keys.ordered(found)) > 1:
+            rows.append((key, ", ".join(keys.text(value) for value in ordered)))
     return Table(("Parameter", "Values"), rows)
-
-
-def _order(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def best(points: pd.DataFrame) -> Table:
