@@ -16,6 +16,8 @@ CACHE_KIB = 1 << 16
 """Of SQLite: hashes come in any order, so that all over the database pages are written."""
 WAL_PAGES = 1 << 15
 """Of SQLite, 4 KiB each, until they go into the database: pages that were written often meanwhile go there once."""
+FULL = ("full", "space", "I/O error")
+"""In the words of SQLite and PostgreSQL where a disk is full; SQLite's are the last for what it maps into memory."""
 TRIES = 5
 """Of a transaction that another process's came in between of."""
 
@@ -76,8 +78,8 @@ class Database:
             raise _Conflict(f"study {self.name}: {error.orig}") from None
         except exc.DBAPIError as error:
             reason = " ".join(str(error.orig).split())
-            if "full" in reason or "space" in reason:
-                reason += "; what was written is whole: free some space and run the same command again"
+            if any(word in reason for word in FULL):
+                reason += "; what was written is whole: if the disk is full free some space, then start again"
             raise HwsimError(f"study {self.name}: {reason}") from None
 
 

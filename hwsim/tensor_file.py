@@ -6,6 +6,7 @@ anything: dataclasses are given by the caller, every value is checked, the diges
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import math
@@ -72,6 +73,8 @@ def reading(path: Path, what: str, error: type[HwsimError]) -> Iterator[None]:
     except HwsimError as problem:
         raise error(f"{path.name}: {problem}") from None
     except (safetensors.SafetensorError, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:  # of what reading compiles and keeps
+            raise
         raise error(f"{path.name} is not a readable safetensors file: {problem}") from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as problem:
         raise error(f"{path.name} has malformed metadata: {problem!r}") from None

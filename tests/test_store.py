@@ -163,7 +163,7 @@ def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path, monkeypatch):
         def small(connection):
             connection.exec_driver_sql("PRAGMA max_page_count=40")
 
-        with pytest.raises(HwsimError, match="full; what was written is whole: free some space"):
+        with pytest.raises(HwsimError, match="full; what was written is whole: if the disk is full free some space"):
             exploration.fill(full, GEMM, GRID)
     there = count(place)
     assert 0 < there < POINTS
