@@ -28,24 +28,23 @@ class Database:
     """The database at ``place``: a path, or a URL of SQLAlchemy; for ``reading`` it has to be there.
 
     Attributes:
-        name: the URL without password.
+        name: the place as it is `shown`.
         engine: SQLAlchemy's.
 
     Whatever the database refuses is an HwsimError.
     """
 
     def __init__(self, place: str | Path, *, reading: bool = False) -> None:
-        text = str(place)
+        self.name = shown(place)
         try:
-            url = sa.engine.make_url(text if "://" in text else f"sqlite:///{text}")
-            self.name = url.render_as_string(hide_password=True)
+            url = sa.engine.make_url(str(place) if "://" in str(place) else f"sqlite:///{place}")
             if url.get_backend_name() == "sqlite" and url.database:
                 if reading and not Path(url.database).is_file():
                     raise HwsimError(f"no study {url.database!r}")
                 Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(url)
         except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, OSError) as error:
-            raise HwsimError(f"cannot open study {text!r}: {error}") from None
+            raise HwsimError(f"cannot open study {self.name!r}: {error}") from None
         if self.engine.dialect.name == "sqlite":
             _set_up_sqlite(self.engine, reading)
 
@@ -81,6 +80,13 @@ class Database:
             if any(word in reason for word in FULL):
                 reason += "; what was written is whole: if the disk is full free some space, then start again"
             raise HwsimError(f"study {self.name}: {reason}") from None
+
+
+def shown(place: str | Path) -> str:
+    """A path, or a URL without its password."""
+    with contextlib.suppress(exc.ArgumentError):
+        return sa.engine.make_url(str(place)).render_as_string(hide_password=True)
+    return str(place)
 
 
 class _Conflict(HwsimError):

@@ -260,6 +260,7 @@ def test_a_study_of_another_version_or_network_is_refused_and_left_alone(place, 
     ("place", "message"),
     [
         ("nosuch://here", "cannot open study 'nosuch://here'"),
+        ("nosuch://me:secret@here", r"cannot open study 'nosuch://me:\*\*\*@here'"),
         ("{folder}/text.txt", "file is not a database"),
         ("{folder}", "unable to open database file"),
         ("{folder}/text.txt/study.sqlite", "cannot open study"),

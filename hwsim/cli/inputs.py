@@ -90,8 +90,12 @@ def resumable(study: str | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        kept = "" if study is None else f"; what was computed is in {study}: the same command goes on with it"
-        raise KeyboardInterrupt(f"interrupted{kept}") from None
+        if study is None:
+            raise
+        from hwsim.database import shown
+
+        kept = f"what was computed is in {shown(study)}: the same command goes on with it"
+        raise KeyboardInterrupt(f"interrupted; {kept}") from None
 
 
 def model_options(command: Callable) -> Callable:

@@ -68,7 +68,10 @@ def sweep(
             )
         with inputs.resumable(study), inputs.workers(dask) as executor:
             new = fill(study, subjects, space, base=base, batch=batch, jobs=jobs, executor=executor, progress=True)
-        output.print_line(f"{study} knows all {points:,} points, {new:,} of them new (hwsim search shows the best)")
+        from hwsim.database import shown
+
+        place = shown(study)
+        output.print_line(f"{place} knows all {points:,} points, {new:,} of them new (hwsim search shows the best)")
         if out:
             from hwsim import exporting
 
