@@ -19,7 +19,7 @@ WAL_PAGES = 1 << 15
 FULL = ("full", "space", "I/O error")
 """In the words of SQLite and PostgreSQL where a disk is full; SQLite's are the last for what it maps into memory."""
 TRIES = 5
-"""Of a transaction that another process's came in between of."""
+"""Of a transaction that another process's came in between of, where a database lets two write at a time."""
 
 Found = TypeVar("Found")
 
@@ -47,6 +47,8 @@ class Database:
             raise HwsimError(f"cannot open study {self.name!r}: {error}") from None
         if self.engine.dialect.name == "sqlite":
             _set_up_sqlite(self.engine, reading)
+        if self.engine.dialect.name == "postgresql":
+            _set_up_postgresql(self.engine)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -110,3 +112,12 @@ def _set_up_sqlite(engine: sa.Engine, reading: bool) -> None:
     def begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_up_postgresql(engine: sa.Engine) -> None:
+    """One writer of a study at a time, as in SQLite: neither making tables nor writing equal rows can collide."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('hwsim.' || current_schema()))")

@@ -143,6 +143,26 @@ def test_two_processes_fill_one_study(place):
     pd.testing.assert_frame_equal(sweep(GEMM, GRID, study=place), sweep(GEMM, GRID))
 
 
+def test_many_make_a_study_at_once(place):
+    def subject(_):
+        with Store(place) as made:
+            return made.subject(GEMM, "horowitz45")
+
+    with ThreadPoolExecutor(8) as many:
+        assert len(set(many.map(subject, range(32)))) == 1
+
+
+def test_two_sweeps_in_opposite_orders_do_not_wait_for_each_other(place):
+    backwards = {key: values[::-1] for key, values in GRID.items()}
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as both:
+            written = list(both.map(lambda space: exploration.fill(place, GEMM, space), [GRID, backwards]))
+        assert sum(written) == POINTS == count(place)
+        with Store(place) as found, found.database.engine.begin() as connection:
+            connection.execute(sa.delete(study_tables.POINTS))
+            connection.execute(sa.delete(study_tables.VALUES))
+
+
 def test_ctrl_c_leaves_a_study_that_goes_on(place):
     process = start(place)
     while process.poll() is None and count(place) == 0:
