@@ -2,7 +2,9 @@
 
 import copy
 import dataclasses
+import errno
 import json
+import os
 import struct
 
 import numpy as np
@@ -132,6 +134,16 @@ def test_any_changed_byte_is_noticed(network, path):
         path.write_bytes(bytes(changed))
         with pytest.raises(NetworkError, match=r"digest does not match|not a readable|malformed"):
             hwsim.Network.load(path)
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_file(network, path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    network.save(path)
+    monkeypatch.setattr(network_file.tensor_file, "unpack", full)
+    with pytest.raises(OSError, match="No space left"):
+        hwsim.Network.load(path)
 
 
 def test_saving_leaves_no_half_written_file(network, path, monkeypatch):
