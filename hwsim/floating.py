@@ -12,11 +12,12 @@ import numpy as np
 
 from hwsim import floating_sums, schema
 from hwsim.array_datapath import ArrayDatapath
+from hwsim.array_events import SHARED_EVENTS
 from hwsim.codebook import Codebook
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError, FormatError
 from hwsim.floating_sums import Operands
-from hwsim.integer import SHARED_EVENTS, check_activations
+from hwsim.integer import check_activations
 from hwsim.kernels import floating as kernels
 from hwsim.minifloat import Minifloat, named
 from hwsim.requantization import rounded_shift

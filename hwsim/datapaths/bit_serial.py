@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from hwsim import schema, terms
+from hwsim.array_events import ACCUMULATION, SHARED_EVENTS
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError
-from hwsim.integer import ACCUMULATION, PE_TERMS, SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import PE_TERMS, IntegerDatapath
 from hwsim.kernels import bit_serial as kernels
 from hwsim.kernels import weight_stationary
 from hwsim.switching import bit_serial as switching

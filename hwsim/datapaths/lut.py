@@ -6,9 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim import repetition
+from hwsim.array_events import OFFSETS, SHARED_EVENTS, TURNS
 from hwsim.datapath import Array, Event, Operand, Stats
 from hwsim.errors import FormatError
-from hwsim.integer import OFFSETS, SHARED_EVENTS, TURNS, check_activations
+from hwsim.integer import check_activations
 from hwsim.kernels import lut as kernels
 from hwsim.lut_array import LutArray
 from hwsim.repetition import Repetition

@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from hwsim import schema
+from hwsim.array_events import OFFSETS, SHARED_EVENTS, TURNS
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
-from hwsim.integer import OFFSETS, SHARED_EVENTS, TURNS, IntegerDatapath
+from hwsim.integer import IntegerDatapath
 from hwsim.kernels import lut_buckets as kernels
 from hwsim.switching import lut_buckets as switching
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from hwsim import schema
+from hwsim.array_events import ACCUMULATION, SHARED_EVENTS
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.decoding import check_codebook
 from hwsim.errors import DesignError, FormatError
-from hwsim.integer import ACCUMULATION, SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import IntegerDatapath
 from hwsim.kernels import lut_products as kernels
 from hwsim.lut_array import check_readers
 from hwsim.switching import lut_products as switching

@@ -5,8 +5,9 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 
+from hwsim.array_events import ACCUMULATION, SHARED_EVENTS
 from hwsim.datapath import Array, Component, Event, Operand, Stats
-from hwsim.integer import ACCUMULATION, PE_TERMS, SHARED_EVENTS, IntegerDatapath
+from hwsim.integer import PE_TERMS, IntegerDatapath
 from hwsim.kernels import mac as kernels
 from hwsim.kernels import weight_stationary
 from hwsim.switching import mac as switching
