@@ -71,7 +71,12 @@ def test_uniform_bcq_is_the_affine_grid(w, bits):
     zero = np.rint(((1 << bits) - 1) / 2 - q.offset / scale[0])
     affine = q.spread(scale[0]) * (q.codes - q.spread(zero))
     assert np.allclose(q.dequantize(), affine, rtol=1e-6, atol=1e-6 * scale.max())
-    assert (np.abs(w - affine) <= q.spread(scale[0]) * 0.5000001).all()
+    signs = 2.0 * (np.arange(1 << bits) >> np.arange(bits)[:, None] & 1) - 1
+    planes, offset = q.plane_weights.astype(np.float64), q.offset.astype(np.float64)
+    levels = np.einsum("png,pc->ngc", planes, signs) + offset[..., None]
+    distance = np.abs(w[..., None] - levels[:, np.arange(w.shape[1]) // 4])
+    chosen = np.take_along_axis(distance, q.codes[..., None].astype(np.int64), axis=2)[..., 0]
+    assert (chosen <= distance.min(axis=2) + 1e-12 * q.spread(scale[0])).all()
 
 
 def test_uniform_bcq_takes_the_nearest_value_where_the_offset_is_rounded():
