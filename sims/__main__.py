@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     rows = _run(console, chosen, options)
     rows.sort(key=lambda row: [each.name for each in chosen].index(row.design))
-    path = runner.RUNS / "results.csv"
+    path = runner.RUNS / ("results.csv" if len(chosen) == len(catalogue.catalogue()) else "results_part.csv")
     runner.write_csv(path, rows)
     failing = [row for row in rows if not row.agrees]
     console.print(summary(rows))
