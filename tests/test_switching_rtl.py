@@ -107,9 +107,10 @@ def changes(values: list[int], bits: int) -> int:
 def test_requantizers_and_registers_change_as_in_the_rtl(datapath, array, shape, elaborated):
     job = matmul(*shape)
     biased, accepted = simulated(datapath, array, stimuli(datapath, array, job), elaborated)
-    found = ends.results(datapath, job.x, job.w, job.quantizer, array)
+    cycles = ends.compute_cycles(datapath, job.w, array)
+    found = ends.results(datapath, job.x, job.w, job.quantizer, array, cycles)
     assert found["biased_toggles"] == changes(biased, datapath.result_bits)
     if not array.weight_stationary:
         (registers,) = (part for part in datapath.components(array) if part.name == "operand_register")
-        held = ends.registers(datapath, job.x, job.w, array)["hold_toggles"]
+        held = ends.registers(datapath, job.x, job.w, array, cycles)["hold_toggles"]
         assert held == changes(accepted, 1) * registers.parameters["register_bits"]

@@ -16,8 +16,11 @@ MANY = 1024
 """Rows of activations beside which loading weights is short."""
 
 
-def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array) -> dict[str, int]:
-    """Of registers that hold a step for the rows and columns of the array; weight-stationary: for the rows alone."""
+def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array, cycles: int) -> dict[str, int]:
+    """Of registers that hold a step for the rows and columns of the array; weight-stationary: for the rows alone.
+
+    ``cycles`` are `compute_cycles`.
+    """
     passes = -(-w.n // array.cols)
     if array.weight_stationary:
         streamed, *_ = stationary(datapath, x, w.rows(0, 1), array)
@@ -34,9 +37,7 @@ def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array) 
     return {
         "activation_register_toggles": toggles(rows, activation_bits) * passes,
         "weight_register_toggles": toggles(columns, weight_bits) * tiles,
-        "hold_toggles": _holds(
-            datapath, array, len(index) * passes * tiles, compute_cycles(datapath, w, array) * tiles
-        ),
+        "hold_toggles": _holds(datapath, array, len(index) * passes * tiles, cycles * tiles),
     }
 
 
@@ -45,9 +46,15 @@ def _holds(datapath: ArrayDatapath, array: Array, accepted: int, cycles: int) ->
 
     It falls where a step lasts longer than a cycle, and after the last one; in a queue one of the slots takes each.
     """
-    bits = int(next(c for c in datapath.components(array) if c.name == "operand_register").parameters["register_bits"])
+    bits = register_bits(datapath, array)
     pulses = accepted if datapath.operand_depth > 1 else min(accepted, cycles - accepted + 1)
     return 2 * pulses * bits // datapath.operand_depth
+
+
+def register_bits(datapath: ArrayDatapath, array: Array) -> int:
+    """Bits of the operand registers."""
+    registers = next(part for part in datapath.components(array) if part.name == "operand_register")
+    return int(registers.parameters["register_bits"])
 
 
 def compute_cycles(datapath: ArrayDatapath, w: Operand, array: Array) -> int:
@@ -61,15 +68,16 @@ def compute_cycles(datapath: ArrayDatapath, w: Operand, array: Array) -> int:
     return int(more - fewer)
 
 
-def results(datapath: ArrayDatapath, x: np.ndarray, w: Operand, quantizer: Quantizer, array: Array) -> dict[str, int]:
+def results(
+    datapath: ArrayDatapath, x: np.ndarray, w: Operand, quantizer: Quantizer, array: Array, cycles: int
+) -> dict[str, int]:
     """Of requantizers, each of which takes the sums of one column tile by tile: biased, and multiplied.
 
     Where the next tile is not ready when a tile's rows have left, zeros follow them, with the tile's constants; and
-    after the last one.
+    after the last one. ``cycles`` are `compute_cycles`.
     """
     sums = datapath.layer_sums(x, w, quantizer.sum_shift).astype(np.int64).T
     rows, passes = array.tile_rows, -(-w.n // array.cols)
-    cycles = compute_cycles(datapath, w, array)
     if array.weight_stationary:
         slices = len(weight_stationary.slices(w.k, w.group_size, array.rows, datapath.lanes))
         rows, waits = (1, True) if cycles > slices * passes else (rows, slices > 1)

@@ -8,14 +8,15 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array, Datapath, Operand
 from hwsim.layer_sample import COLUMNS, ROWS
 from hwsim.requantization import Quantizer
-from hwsim.switching.ends import registers, results
+from hwsim.switching.ends import compute_cycles, register_bits, registers, results
 
 
 def totals(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantizer: Quantizer) -> Mapping[str, int]:
     """Bits that change, by feature, while all columns of ``w`` meet rows of activations int[M, K]."""
     found = dict(datapath.toggles(x, w, array))
     if isinstance(datapath, ArrayDatapath):
-        found |= results(datapath, x, w, quantizer, array) | registers(datapath, x, w, array)
+        cycles = compute_cycles(datapath, w, array)
+        found |= results(datapath, x, w, quantizer, array, cycles) | registers(datapath, x, w, array, cycles)
     return found
 
 
@@ -56,19 +57,14 @@ def on_array(found: np.ndarray, datapath: Datapath, small: Array, array: Array) 
     more = {
         "activation_register_toggles": array.rows / small.rows,
         "weight_register_toggles": array.cols / small.cols,
-        "hold_toggles": _register_bits(datapath, array) / _register_bits(datapath, small),
     }
+    if isinstance(datapath, ArrayDatapath):
+        more["hold_toggles"] = register_bits(datapath, array) / register_bits(datapath, small)
     factors = [[more.get(name, 1.0) for name in event.features] for event in datapath.EVENTS]
     result = found.copy()
     for i, row in enumerate(factors):
         result[..., i, : len(row)] *= row
     return result
-
-
-def _register_bits(datapath: Datapath, array: Array) -> float:
-    """Bits of the operand registers; 1 if there are none."""
-    parts = [part for part in datapath.components(array) if part.name == "operand_register"]
-    return float(parts[0].parameters["register_bits"]) if parts else 1.0
 
 
 def width(datapath: Datapath) -> int:

@@ -5,6 +5,7 @@ holds is told on points that are left out and lie between others, one by one: no
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -42,8 +43,8 @@ def left_out(samples: Sequence[Sample], terms: Terms) -> pd.DataFrame:
             fitted.add(point[0].point)
             for sample, pj in zip(point, fit.predicted_pj(i).tolist(), strict=True):
                 predicted[sample.design] = predicted.get(sample.design, 0.0) + pj
-                if not fit.between(i):
-                    edge.add(sample.design)
+            if not fit.between(i):
+                edge |= {sample.design for sample in point}
     for sample in samples:
         if sample.point not in fitted:
             predicted[sample.design] = predicted.get(sample.design, 0.0) + sample.pj
@@ -68,7 +69,7 @@ class _Fit:
     matrices: tuple[np.ndarray, ...]
     normals: tuple[Normal, ...]
 
-    @property
+    @functools.cached_property
     def total(self) -> Normal:
         """The equations of all points."""
         return sum(self.normals, start=none(len(self.names)))
