@@ -85,6 +85,11 @@ class ArrayDatapath(Datapath):
         return False
 
     @property
+    def fewest_cols(self) -> int:
+        """Columns of the smallest array in which every part has something to do."""
+        return 1
+
+    @property
     def scatters(self) -> bool:
         """Whether the operand of a cycle tells which of a PE's group sums is added to."""
         return False
@@ -124,6 +129,10 @@ class ArrayDatapath(Datapath):
         """Steps of operands that the array holds."""
         return 1
 
+    def sharing(self, array: Array) -> int:
+        """Columns that read what a row makes of its activations once: 1 where it makes nothing."""
+        return 1
+
     def sync_domains(self, array: Array) -> int:
         """How many parts of the array may be at different steps: 1, or one per column."""
         return 1
@@ -145,6 +154,9 @@ class ArrayDatapath(Datapath):
         registers: dict[str, float | str] = {
             "datapath": self.name(),
             "steps": steps,
+            "lanes": self.lanes,
+            "activation_bits": self.operand_bits[0],
+            "weight_bits": self.operand_bits[1],
             "register_bits": step_bits * steps,
         }
         return (

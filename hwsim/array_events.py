@@ -8,25 +8,31 @@ TURNS = ("accumulator_toggles", "chosen_toggles", "turn_toggles", "turn_scale_to
 """Features of adding to sums that take turns (`hwsim.switching.turns`)."""
 ACCUMULATION = (
     "addend_toggles", "addend_magnitude_toggles", "opposite_signs", "accumulator_toggles", "scale_toggles",
-    *OFFSETS,
+    "group_scale_toggles", "scaled_toggles", "total_toggles", *OFFSETS,
 )  # fmt: skip
 """Features of accumulating (`hwsim.switching.accumulation`)."""
 
 SHARED_EVENTS = (
     Event(
         component="operand_register", action="clock",
-        features=("activation_register_toggles", "weight_register_toggles", "hold_toggles"),
+        features=(
+            "activation_register_toggles", "weight_register_toggles", "hold_set_bits", "hold_unset_bits",
+        ),
     ),
     Event(
         component="requantizer", action="requantize",
         features=(
-            "magnitude_toggles", "biased_toggles", "multiplier_toggles", "multiplied_toggles", "rescaled_toggles",
+            "biased_toggles", "bias_toggles", "multiplier_toggles", "multiplier_row_toggles", "rescaled_toggles",
+            "rescaled_magnitude_toggles",
         ),
     ),
-    Event(component="weight_register", action="load", features=("load_toggles",)),
+    Event(component="weight_register", action="load", features=("load_toggles", "bank_toggles", "swap_toggles")),
     Event(
         component="column", action="add",
-        features=("partial_toggles", "scaled_toggles", "total_toggles", "slice_scale_toggles"),
+        features=(
+            "address_toggles", "partial_toggles", "partial_magnitude_toggles", "slice_product_toggles",
+            "earlier_toggles", "total_toggles",
+        ),
     ),
     Event(component="column", action="scale"),
     Event(component="column", action="clock"),

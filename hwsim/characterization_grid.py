@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from importlib import resources
 
+from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array, Component
 from hwsim.design import Design
 from hwsim.errors import DesignError
@@ -12,7 +13,7 @@ from hwsim.files import parse_yaml
 
 GRIDS = ("first", "full")
 """Each has the points of those before it, too."""
-_ARRAY = Array(rows=2, cols=1)
+_ROWS = 2
 _ACCUMULATOR_ROWS = 8
 
 
@@ -41,10 +42,11 @@ def _described(design: Design) -> Iterator[str]:
 
 
 def measured_array(design: Design) -> Array:
-    """What stands for a design's array: one column, and as many rows as its figures depend on."""
+    """What stands for a design's array: as few columns as it can, and as many rows as its figures depend on."""
     if design.array.weight_stationary:
         return dataclasses.replace(design.array, cols=1, accumulator_rows=_ACCUMULATOR_ROWS)
-    return _ARRAY
+    assert isinstance(design.datapath, ArrayDatapath)
+    return Array(rows=_ROWS, cols=design.datapath.fewest_cols)
 
 
 def terms(designs: Iterable[Design]) -> dict[str, tuple[str, ...]]:

@@ -31,8 +31,9 @@ MAX_FIXED_BITS = 62
 
 
 ADDITION = (
-    "exponent_toggles", "order_toggles", "subtractions", "whole_toggles", "signed_toggles", "both_change",
-    "addend_toggles", "accumulator_toggles", "scale_toggles",
+    "exponent_toggles", "order_toggles", "subtractions", "zero_toggles", "whole_toggles", "signed_toggles",
+    "both_change", "addend_toggles", "accumulator_toggles", "scale_toggles", "group_scale_toggles", "scaled_toggles",
+    "total_toggles",
 )  # fmt: skip
 """Features of adding products (`hwsim.switching.floating`): three of float32 sums, the others of fixed-point ones."""
 

@@ -202,9 +202,10 @@ class IntegerDatapath(ArrayDatapath):
         return np.array([array.rows, array.cols, self.lanes, self.scale_stage, depth], dtype=np.int64)
 
     def pe_parameters(self, array: Array) -> dict[str, float | str]:
-        """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale."""
+        """What energy and area of a PE depend on; weight-stationary ones neither accumulate nor scale, but wait for all
+        rows."""
         stationary = array.weight_stationary
-        return {
+        return waiting(array) | {
             "dataflow": array.dataflow,
             "lanes": self.lanes,
             "tree_depth": (self.lanes - 1).bit_length(),
@@ -238,12 +239,18 @@ class IntegerDatapath(ArrayDatapath):
             "register_bits": sum_bits + self.scale_bits + self.offset_bits,
         }
         weights = {"register_bits": 2 * self.lanes * self.weight_bits}
+        banks = waiting(array) | weights
         buffer = {"word_bits": self.accumulator_bits, "bits": self.accumulator_bits * array.accumulator_rows}
         return (
-            Component("weight_register", array.rows * array.cols, weights, terms=tuple(weights)),
+            Component("weight_register", array.rows * array.cols, banks, terms=tuple(weights)),
             Component("column", array.cols, column, terms=(*column, "scale_stage*adder_bits")),
             Component("accumulator_buffer", array.cols, buffer),
         )
+
+
+def waiting(array: Array) -> dict[str, float | str]:
+    """What tells on the energy of a weight-stationary column's parts: the rows that wait for each other."""
+    return {"rows": array.rows} if array.weight_stationary else {}
 
 
 def wide_sums(sum_shift: int, datapath: Datapath) -> str:

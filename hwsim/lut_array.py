@@ -83,8 +83,13 @@ class LutArray(IntegerDatapath):
             )
         check_readers("lut", self.readers, array)
 
+    @property
+    def fewest_cols(self) -> int:
+        """See `ArrayDatapath.fewest_cols`: a unit needs a column."""
+        return self.sum_units if self.shares_sums else 1
+
     def sharing(self, array: Array) -> int:
-        """Columns that share a table."""
+        """See `ArrayDatapath.sharing`: columns that read one table."""
         return self.readers or array.cols
 
     @property
@@ -141,9 +146,14 @@ class LutArray(IntegerDatapath):
     def register_bits(self) -> int:
         """Flip-flops of one PE: the sum of the planes so far, and a group's sum for each plane with its own scale."""
         more = self.group_accumulator_bits * (self.scales_per_group - 1)
-        if self.planes == "serial" and not self.plane_scales:
-            more += self.exact_entry_bits + self.weight_bits + (self.lanes // self.mu - 1).bit_length()
-        return super().register_bits + more
+        return super().register_bits + more + self.plane_register_bits * (not self.shares_sums)
+
+    @property
+    def plane_register_bits(self) -> int:
+        """Flip-flops for the sum of the planes so far."""
+        if self.planes == "parallel" or self.plane_scales:
+            return 0
+        return self.exact_entry_bits + self.weight_bits + (self.lanes // self.mu - 1).bit_length()
 
     def params(self, array: Array) -> np.ndarray:
         """See `Datapath.params`; layout in `hwsim.kernels.lut`."""
@@ -152,7 +162,7 @@ class LutArray(IntegerDatapath):
             [
                 array.rows, array.cols, self.lanes, self.scale_stage, self.mu, self.sharing(array), self.build_cycles,
                 len(build.additions), len(build.entries), self.planes == "parallel", self.plane_scales,
-                self.shares_sums,
+                self.sum_units * self.shares_sums,
             ],
             dtype=np.int64,
         )  # fmt: skip
@@ -185,7 +195,8 @@ class LutArray(IntegerDatapath):
         }
         units: tuple[Component, ...] = ()
         if self.shares_sums:
-            units = (Component("lut.unit", array.rows * self.sum_units, reader),)
+            unit = {**reader, "register_bits": self.plane_register_bits}
+            units = (Component("lut.unit", array.rows * self.sum_units, unit),)
             choices = (self.sum_units - 1) * (self.step_bits + 3)
             pe |= {"selected_bits": choices, "negated_bits": 0, "adder_bits": 0}
         table = {
@@ -194,6 +205,7 @@ class LutArray(IntegerDatapath):
             "adder_bits": adders * self.exact_entry_bits,
             "addition_bits": self.exact_entry_bits,
             "register_bits": banks * entries * self.entry_bits + self.shift_bits,
+            "row_lanes": self.lanes,
         }
         count = array.rows * (array.cols // self.sharing(array)) * tables
         return (

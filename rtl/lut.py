@@ -27,7 +27,8 @@ SHARES = (
     Share(component="lut.pe", action="accumulate", parts=("pe",)),
     Share(component="lut.pe", action="scale"),
     Share(component="lut.pe", action="clock", clocks=("dot", "pe")),
-    Share(component="lut.unit", action="look_up", parts=("unit",), clocks=("unit",)),
+    Share(component="lut.unit", action="look_up"),
+    Share(component="lut.unit", action="clock", parts=("unit",), clocks=("unit",)),
     Share(component="lut.table", action="add", parts=("table",)),
     Share(component="lut.table", action="write"),
     Share(component="lut.table", action="clock", clocks=("table",)),
@@ -35,7 +36,7 @@ SHARES = (
         component="lut.feeder", action="clock", parts=("feeder",), clocks=("feeder",), per="operand_register clock"
     ),
 )  # fmt: skip
-"""Whose energy is which event's; what writes a table is in its additions."""
+"""Whose energy is which event's; what writes a table is in its additions. A unit reads though it has no pattern."""
 
 
 class Source(SumTables):

@@ -2,7 +2,7 @@
 
 from hwsim.technology.energy_fits import Origin
 from hwsim.technology.rows import AreaRow
-from hwsim.technology.samples import ENERGY_ONLY, SIZES, identity
+from hwsim.technology.samples import SIZES, area_identity
 from rtl.characterization import Characterization, Part
 
 
@@ -14,12 +14,10 @@ def area_rows(found: Characterization, origin: Origin) -> list[AreaRow]:
 def _area(part: Part, rtl_hash: str, origin: Origin) -> AreaRow:
     size = SIZES.get(part.component)
     bits = float(part.parameters[size]) if size else 1.0
-    parameters = {
-        name: value for name, value in identity(part.component, part.parameters).items() if name not in ENERGY_ONLY
-    }
     return AreaRow(
         node=origin.node, voltage_v=origin.voltage_v, component=part.component,
-        parameters=parameters, area_um2=0.0 if size else part.area_um2,
+        parameters=area_identity(part.component, part.parameters),
+        area_um2=0.0 if size else part.area_um2,
         coefficients={size: part.area_um2 / bits} if size else {},
         leakage_uw=0.0 if size else part.leakage_uw,
         leakage_uw_per_um2=part.leakage_uw / part.area_um2 if size else 0.0,

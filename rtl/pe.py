@@ -47,6 +47,7 @@ class ProcessingElement(Component):
 
     def __init__(self, datapath: ArrayDatapath) -> None:
         self._dot = implementation(datapath).Dot(datapath)
+        self._name = "selection" if datapath.shares_sums else "dot"
         self._accumulator = _accumulator(datapath, self._dot.step)
         inner = {**self._dot.signature.members, **self._accumulator.signature.members}
         sums = signed(datapath.accumulator_bits)
@@ -57,7 +58,7 @@ class ProcessingElement(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.dot = dot = self._dot
+        m.submodules[self._name] = dot = self._dot
         m.submodules.accumulator = accumulator = self._accumulator
         m.d.comb += accumulator.step.eq(dot.step)
         for part in (dot, accumulator):

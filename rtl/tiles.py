@@ -1,7 +1,7 @@
 """Tiles to measure a design on: pieces of the layers of shipped networks, and random ones."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -78,6 +78,14 @@ def _piece(rng: np.random.Generator, matmul: Matmul, array: Array) -> Matmul:
         matmul, x=matmul.x[row : row + m], w=matmul.w.rows(column, column + n),
         quantizer=matmul.quantizer.channels(slice(column, column + n)),
     )  # fmt: skip
+
+
+def varied(sets: Mapping[str, Sequence[Matmul]]) -> Sequence[Matmul]:
+    """The first of ``sets`` whose weights stand for the most values, among those no shorter than the very first."""
+    k = next(iter(sets.values()))[0].w.k
+    return max(
+        (each for each in sets.values() if each[0].w.k >= k), key=lambda each: each[0].w.codebook.integers.shape[1]
+    )
 
 
 def random(matmuls: Sequence[Matmul], datapath: ArrayDatapath, seed: int) -> dict[str, list[Matmul]]:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from hwsim import Design, digits
+from hwsim.characterization_grid import measured_array
 from hwsim.cli import main
 from hwsim.datapath import Array
 from hwsim.datapaths.bit_serial import BitSerial
+from hwsim.datapaths.lut import Lut
 from hwsim.datapaths.mac import Mac
 from hwsim.errors import PowerError
 from hwsim.power import liberty, netlist, synthesis
@@ -89,6 +91,26 @@ def test_both_dataflows_of_every_integer_datapath_are_measured(datapath, array, 
     clocks = [each for each in found.samples if each.action == "clock"]
     assert clocks
     assert all(each.zero_delay_pj == pytest.approx(each.pj, rel=0.1) for each in clocks)
+
+
+def test_units_that_columns_share_are_measured_with_a_column_for_each():
+    datapath = Lut(lanes=2, mu=2, weight_bits=1, activation_bits=4, reuse="patterns", sum_units=2)
+    array = measured_array(Design(datapath=datapath))
+    assert array == Array(rows=2, cols=2)
+    sets = tiles.of_networks(datapath, array, ["mlp_binary"], 0)
+    found = characterization.characterize(datapath, array, RECIPE, sets, show_progress=False)
+    (unit,) = (part for part in found.parts if part.component == "lut.unit")
+    assert unit.area_um2 > 0
+    pj = {key[:2]: [each.pj for each in point] for key, point in samples.by_point(found.samples).items()}
+    assert min(pj["lut.unit", "clock"]) > 0
+    assert max(pj["lut.pe", "look_up"]) == 0  # units read
+    assert min(pj["lut.pe", "accumulate"]) > 0
+
+
+def test_random_weights_are_of_the_layer_with_the_most_values():
+    sets = tiles.of_networks(SMALL, ARRAY, ["mlp_binary", "cnn_ternary"], 0)
+    assert tiles.varied(sets) is sets["cnn_ternary/first"]  # the stem has fewer inputs than mlp_binary
+    assert tiles.varied(tiles.of_networks(SMALL, ARRAY, ["mlp_int4", "cnn_ternary"], 0))[0].w.format == "int4"
 
 
 def test_glitches_add_to_logic_and_not_to_clocks(measured):

@@ -54,19 +54,25 @@ def naive_mac(datapath, x, w):
     opposite = 0
     for m in range(len(x)):
         for n in range(w.n):
-            group = 0
+            group = tile = 0
             for index, ends in lanes_of(w.k, w.group_size, datapath.lanes):
                 total = 0
                 for lane, k in enumerate(index):
                     a, b = (0, 0) if k is None else (int(x[m, k]), int(w.integers[n, k]))
                     total += a * b
                     wires.drive("weight_sign_toggles", (m, lane), int(b < 0), 1)
+                    wires.drive("activation_sign_toggles", (m, lane), int(a < 0), 1)
                     wires.drive("product_sign_toggles", (m, lane), int(a * b < 0), 1)
+                    wires.drive("result_toggles", (m, lane), a * b, wide + narrow)
+                    wires.drive("result_magnitude_toggles", (m, lane), abs(a * b), wide + narrow)
                     for i in range(wide):
                         row = b if a >> i & 1 else 0
                         wires.drive("row_toggles", (m, lane, i), row, wide + narrow - i)
                         for j in range(narrow):
                             wires.drive("product_toggles", (m, lane, i, j), (row >> j) & 1, 1)
+                            both = (abs(a) >> i) & (abs(b) >> j) & 1
+                            wires.drive("magnitude_product_toggles", (m, lane, i, j), both, 1)
+                wires.drive("sum_toggles", m, total, datapath.step_bits)
                 opposite += (total < 0) != (group < 0)
                 wires.drive("addend_toggles", m, total, 32)
                 wires.drive("addend_magnitude_toggles", m, abs(total), 32)
@@ -77,6 +83,10 @@ def naive_mac(datapath, x, w):
                     for i in range(datapath.scale_bits):
                         row = group if scale >> i & 1 else 0
                         wires.drive("scale_toggles", (m, i), row, 32 + datapath.scale_bits - i)
+                    wires.drive("group_scale_toggles", m, scale, datapath.scale_bits)
+                    wires.drive("scaled_toggles", m, group * scale, 32 + datapath.scale_bits)
+                    tile += group * scale if ends else 0
+                    wires.drive("total_toggles", m, tile, 32)
                     group = 0 if ends else group
     return wires.changed | {"opposite_signs": opposite}
 
@@ -91,7 +101,7 @@ def test_a_mac_arrays_wires(lanes, seed):
 
 def naive_bit_serial(datapath, x, w, cols, rows):
     """Of schemes with positions of their own: lanes take their next terms, columns in lock-step."""
-    wires, carries, changes = Wires(), 0, Wires()
+    wires, carries, changes, encoder_cycles = Wires(), 0, Wires(), 0
 
     def steps_of(n):
         for index, _ in lanes_of(w.k, w.group_size, datapath.lanes):
@@ -106,26 +116,41 @@ def naive_bit_serial(datapath, x, w, cols, rows):
             so_far = [0] * len(x)
             for cycle in range(cycles):
                 now = [each[cycle] if cycle < len(each) else 0 for each in taken]
+                changes.drive("step_end_toggles", 0, int(cycle == cycles - 1), 1)
+                encoder_cycles += 1
                 for lane, term in enumerate(now):
+                    before = min(cycle, len(taken[lane]))
+                    changes.drive("retired_toggles", lane, (1 << before) - 1, 32)
                     shift = max(abs(term).bit_length() - 1, 0)
                     code = int(term != 0) + 4 * int(term < 0) + 8 * shift
                     changes.drive("term_changes", lane, code, 8)
                 for m in range(len(x)):
-                    total = 0
+                    total = inverted = 0
                     for lane, (k, term) in enumerate(zip(index, now, strict=True)):
                         a = int(x[m, k]) if k is not None and term else 0
                         shifted = a << max(abs(term).bit_length() - 1, 0)
                         total += -shifted if term < 0 else shifted
-                        wires.drive("value_toggles", (m, lane), a, datapath.activation_bits + 1)
+                        inverted += ~shifted if term < 0 else shifted
+                        wires.drive(
+                            "inverted_toggles", (m, lane), ~shifted if term < 0 else shifted, datapath.step_bits
+                        )
+                        shift = max(abs(term).bit_length() - 1, 0)
+                        wires.drive("shift_toggles", (m, lane), shift, 8)
                         width = datapath.activation_bits + datapath.weight_bits - 1
                         wires.drive("shifted_toggles", (m, lane), shifted, width)
+                        wires.drive("shifted_magnitude_toggles", (m, lane), abs(shifted), width)
                         wires.drive("sign_toggles", (m, lane), int(term < 0), 1)
+                    wires.drive("inverted_sum_toggles", m, inverted, datapath.step_bits)
+                    wires.drive("last_toggles", m, int(cycle == cycles - 1), 1)
                     carries += so_far[m] != 0
                     wires.drive("carry_toggles", m, so_far[m], datapath.step_bits)
                     wires.drive("sum_toggles", m, total, datapath.step_bits)
                     so_far[m] += total
+    for lane in range(datapath.lanes):  # the last step ends, too
+        changes.drive("retired_toggles", lane, 0, 32)
     row_tiles = -(-len(x) // rows)
-    return wires.changed | {"carries": carries, "term_changes": changes.changed["term_changes"] * row_tiles}
+    changed = {name: count * row_tiles for name, count in changes.changed.items()}
+    return wires.changed | changed | {"carries": carries, "encoder_cycles": encoder_cycles * row_tiles}
 
 
 @pytest.mark.parametrize("scheme", ["booth", "twos_complement", "naf"])
@@ -184,12 +209,22 @@ def test_offsets_meet_the_sums_of_activations():
 def test_a_weight_stationary_columns_wires(datapath):
     x, w = operands()
     array, wires = dataclasses.replace(STATIONARY, cols=1), Wires()
+    size, bits = array.rows * datapath.lanes, datapath.weight_bits
     for n in range(w.n):
         kept = [0] * len(x)
         for g in range(w.groups):
             scale = int(np.broadcast_to(w.scale, (w.n, w.groups))[n, g])
             stop = min((g + 1) * w.group_size, w.k)
             for low in range(g * w.group_size, stop, array.rows * datapath.lanes):
+                weights = [int(w.integers[n, k]) if k < stop else 0 for k in range(low, low + size)]
+                for i, weight in enumerate(weights):
+                    if i >= datapath.lanes:  # the first row is loaded, the others become 0
+                        wires.drive("bank_toggles", i, 0, bits)
+                    wires.drive("bank_toggles", i, weight, bits)
+                    wires.drive("load_toggles", i, weight, bits)
+                for r in range(array.rows):
+                    for swap in (1, 0):
+                        wires.drive("swap_toggles", r, swap, 1)
                 for m in range(len(x)):
                     sums = []
                     for r in range(array.rows):
@@ -198,8 +233,13 @@ def test_a_weight_stationary_columns_wires(datapath):
                         wires.drive("partial_toggles", r, sums[-1], datapath.step_bits)
                     total = sum(sums)
                     wires.drive("partial_toggles", "tree", total, datapath.step_bits + 2)
+                    wires.drive("partial_magnitude_toggles", 0, abs(total), datapath.step_bits + 2)
+                    for i in range(datapath.step_bits + 2):
+                        for j in range(datapath.scale_bits):
+                            wires.drive("slice_product_toggles", (i, j), (total >> i) & (scale >> j) & 1, 1)
+                    wires.drive("earlier_toggles", 0, kept[m], datapath.accumulator_bits)
                     kept[m] += total * scale
-                    wires.drive("scaled_toggles", 0, total * scale, datapath.accumulator_bits)
+                    wires.drive("address_toggles", 0, m, 8)
                     wires.drive("total_toggles", 0, kept[m], datapath.accumulator_bits)
     found = datapath.toggles(x, w, array)
     assert {name: found[name] for name in wires.changed} == wires.changed

@@ -51,13 +51,13 @@ def fp_mac_product(wires, datapath, lane, a, b, division) -> int:
         field, mantissa = divmod(code, 2**m)
         parts.append((field or 1, mantissa + (2**m if field else 0)))
     (a_field, a_part), (b_field, b_part) = parts
-    for i in range(m + 1):
-        for j in range(m + 1):
-            wires.drive("significand_toggles", (lane, i, j), (a_part >> i & 1) * (b_part >> j & 1), 1)
+    before = wires.values.get(("significands", lane), (0, 0))
+    wires.counts["significand_pairs"] += a_part != before[0] and b_part != before[1]
+    wires.values["significands", lane] = a_part, b_part
+    wires.drive("significand_product_toggles", lane, a_part * b_part, 2 * m + 2)
+    wires.drive("nonzero_toggles", lane, int(a_part * b_part != 0), 1)
     wires.drive("exponent_sum_toggles", lane, a_field + b_field, kind.exponent_bits + 1)
-    product = naive.rounded(kind, a, b, division)
-    wires.drive("rounded_toggles", lane, product, kind.bits - 1)
-    return product
+    return naive.rounded(kind, a, b, division)
 
 
 def float32_adder(wires, name, a, b):
@@ -86,6 +86,7 @@ def fixed_step(wires, datapath, operands, products) -> int:
     total = 0
     for lane, (operand, product) in enumerate(zip(operands, products, strict=True)):
         value = naive.value(datapath.kind, product) / naive.Fraction(2) ** datapath.product_exponent
+        wires.drive("zero_toggles", lane, int(value == 0), 1)
         wires.drive("whole_toggles", lane, abs(int(value)), datapath.product_bits - 1)
         wires.drive("signed_toggles", lane, int(value), datapath.product_bits)
         magnitudes = [code % datapath.kind.sign_bit for code in operand]
@@ -104,7 +105,7 @@ def expected(datapath, x, w) -> Counter:
     for row in datapath.encode(x).tolist():
         wires = Wires(counts)
         for n, column in enumerate(codes):
-            tile = np.float32(0)
+            tile, tile_sum = np.float32(0), 0
             for group, start in enumerate(range(0, w.k, w.group_size)):
                 stop, total = min(start + w.group_size, w.k), 0
                 for first in range(start, stop, datapath.lanes):
@@ -124,6 +125,12 @@ def expected(datapath, x, w) -> Counter:
                         entry = total if int(w.scale[n, group]) >> place & 1 else 0
                         bits = datapath.accumulator_bits + datapath.scale_bits - place
                         wires.drive("scale_toggles", place, entry, bits)
+                    if datapath.scale_bits:
+                        scale, bits = int(w.scale[n, group]), datapath.accumulator_bits
+                        wires.drive("group_scale_toggles", 0, scale, datapath.scale_bits)
+                        wires.drive("scaled_toggles", 0, total * scale, bits + datapath.scale_bits)
+                        tile_sum += total * scale if first + datapath.lanes >= stop else 0
+                        wires.drive("total_toggles", 0, tile_sum, bits)
     return counts
 
 

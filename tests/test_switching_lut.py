@@ -46,8 +46,10 @@ def steps_of(w: QTensor, lanes: int) -> list[tuple[int, list[int], bool]]:
 
 def accumulate(wires: Wires, datapath: Datapath, w: QTensor, m: int, cycles: list[tuple[int, int, int, bool]]) -> None:
     """The group accumulator and its scale, of (column, group, sum so far of the step, complete)."""
-    register, place = 0, None
-    for n, g, step, last in cycles:
+    register, place, tile = 0, (0, 0), 0
+    for i, (n, g, step, last) in enumerate(cycles):
+        if n != place[0]:
+            tile = 0
         if (n, g) != place:
             register, place = 0, (n, g)
         wires.carry("addend_toggles", m, step, datapath.group_accumulator_bits)
@@ -57,6 +59,11 @@ def accumulate(wires: Wires, datapath: Datapath, w: QTensor, m: int, cycles: lis
         register += step if last else 0
         scale = int(np.broadcast_to(w.scale, (w.n, w.groups))[n, g])
         wires.scale(m, register, scale, datapath.group_accumulator_bits, datapath.scale_bits)
+        wires.carry("group_scale_toggles", m, scale, datapath.scale_bits)
+        wires.carry("scaled_toggles", m, register * scale, datapath.group_accumulator_bits + datapath.scale_bits)
+        if [each[:2] for each in cycles[i + 1 : i + 2]] != [(n, g)]:  # the group ends
+            tile += register * scale
+        wires.carry("total_toggles", m, tile, datapath.accumulator_bits)
 
 
 def turn(wires: Wires, datapath: Datapath, m: int, total: int, scale: int) -> None:
@@ -107,7 +114,13 @@ def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
         for i, j in itertools.product(range(bits), range(10)):
             wires.carry("constant_toggles", (m, i, j), sum(lanes) >> i & signs.constant >> j & 1, 1)
         if cycles > 1:  # enabled, and no longer
-            wires.changes["enable_toggles"] += 2 * tables * len(build.entries) * datapath.entry_bits
+            values = [
+                entry_of(build, lanes[t * mu : (t + 1) * mu], entry) % (1 << datapath.entry_bits)
+                for t, entry in itertools.product(range(tables), build.entries)
+            ]
+            ones = sum(value.bit_count() for value in values)
+            wires.changes["enable_set_bits"] += 2 * ones
+            wires.changes["enable_unset_bits"] += 2 * (len(values) * datapath.entry_bits - ones)
 
     for m in range(len(x)):
         sums = []
@@ -116,9 +129,6 @@ def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
             total = 0
             planes = list(range(signs.count if serial else datapath.weight_bits))[::-1]
             padded = a + [0] * (datapath.lanes - len(a))
-            for t, (e, entry) in itertools.product(range(tables), enumerate(build.entries)):
-                value = entry_of(build, padded[t * mu : (t + 1) * mu], entry)
-                wires.carry("entry_toggles", (m, t, e), value, datapath.exact_entry_bits)
             for plane in planes:
                 bit = [int(codes[n, k]) >> plane & 1 for k in ks] + [0] * (datapath.lanes - len(ks))
                 for lane in range(datapath.lanes):
@@ -129,6 +139,9 @@ def lut_wires(datapath: Lut, x: np.ndarray, w: QTensor, array: Array) -> Wires:
                     pairs = zip(padded[t * mu : (t + 1) * mu], bit[t * mu : (t + 1) * mu], strict=True)
                     read = sum(v if b else -v for v, b in pairs)
                     wires.carry("read_toggles", (m, t, 0 if serial else plane), read, datapath.exact_entry_bits)
+                    negated = datapath.table == "half" and not bit[t * mu + mu - 1]
+                    raw = -read if negated else read
+                    wires.carry("raw_toggles", (m, t, 0 if serial else plane), raw, datapath.exact_entry_bits)
                 found = sum(v if b else -v for v, b in zip(a, bit, strict=False)) if plane < signs.count else 0
                 total = (total << (signs.doubles >> plane & 1)) + found
                 wires.carry("sum_toggles", (m, 0 if serial else plane), total, datapath.step_bits)
@@ -154,6 +167,51 @@ def test_tables_of_sums(name, parameters, fields):
     assert_counts(datapath, x, w, array, lut_wires(datapath, x, w, array))
 
 
+def rounds_of(datapath: Lut, w: QTensor, columns: list[int], ks: list[int]) -> list[list[list[int]]]:
+    """Codes of the lanes of every unit, round by round: each pattern once, in order; 0 where there is none left."""
+    codes, units = datapath.sign_planes(w).codes(w), datapath.sum_units
+    nonzero = [n for n in columns if w.integers[n, ks].any()]
+    patterns = [list(each) for each in dict.fromkeys(tuple(map(int, codes[n, ks])) for n in nonzero)]
+    padded = [each + [0] * (datapath.lanes - len(ks)) for each in patterns]
+    rounds = [padded[low : low + units] for low in range(0, len(padded), units)] or [[]]
+    return [each + [None] * (units - len(each)) for each in rounds]
+
+
+@pytest.mark.parametrize(("name", "fields"), [("plum", {"sum_units": 2}), ("int4", {"planes": "parallel"})])
+def test_units_read_the_patterns_of_a_row(name, fields):
+    datapath, array = Lut(reuse="patterns", **fields), Array(rows=2, cols=3)
+    w = weights(name, 6, 20, 1, **({"group_size": 12, "pad": True} if name == "int4" else {}))
+    x, wires, signs = activations(datapath, 2, w.k, 2), Wires(), datapath.sign_planes(w)
+    serial, mu, build = datapath.planes == "serial", datapath.mu, datapath.table_build
+    planes = list(range(signs.count if serial else datapath.weight_bits))[::-1]
+    for m, first, (_, ks, _) in itertools.product(
+        range(len(x)), range(0, w.n, array.cols), steps_of(w, datapath.lanes)
+    ):
+        lanes = [int(x[m, k]) for k in ks] + [0] * (datapath.lanes - len(ks))
+        for rounds in rounds_of(datapath, w, list(range(first, first + array.cols)), ks):
+            for unit, codes in enumerate(rounds):
+                total = 0
+                for plane in planes:
+                    wire, found = (m, unit, 0 if serial else plane), 0
+                    for t in range(datapath.lanes // mu):
+                        stored = [0] * mu
+                        if codes is not None:
+                            bits = [code >> plane & 1 for code in codes[t * mu : (t + 1) * mu]]
+                            stored = [bit ^ (not bits[-1]) for bit in bits[:-1]] + bits[-1:]
+                        for j, bit in enumerate(stored):
+                            wires.carry("unit_code_toggles", (*wire, t, j), bit, 1)
+                        entry = build.entries[sum(bit << j for j, bit in enumerate(stored[:-1]))]
+                        raw = entry_of(build, lanes[t * mu : (t + 1) * mu], entry)
+                        read = raw if stored[-1] else -raw
+                        wires.carry("unit_raw_toggles", (*wire, t), raw, datapath.exact_entry_bits)
+                        wires.carry("unit_read_toggles", (*wire, t), read, datapath.exact_entry_bits)
+                        found += read if plane < signs.count else 0
+                    total = (total << (signs.doubles >> plane & 1)) + found
+                    wires.carry("unit_sum_toggles", wire, total, datapath.step_bits)
+    found = datapath.toggles(x, w, array)
+    assert {each: found[each] for each in wires.changes} == wires.changes
+
+
 def test_planes_with_scales_of_their_own():
     datapath, w = Lut(plane_scales=True), weights("bcq", 2, 20, 1, group_size=10)
     x, signs = activations(datapath, 2, w.k, 2), datapath.sign_planes(w)
@@ -177,30 +235,38 @@ def test_planes_with_scales_of_their_own():
 
 def products_wires(datapath: LutProducts, x: np.ndarray, w: QTensor, array: Array) -> Wires:
     wires, bits = Wires(), datapath.product_bits
-    tables, levels = datapath.products(w).tolist(), datapath.activation_bits
+    tables = datapath.products(w).tolist()
     steps = steps_of(w, datapath.lanes)
     padded = [[*map(int, row), 0] for row in x]
     for n, m in itertools.product(range(0, w.n, datapath.sharing(array)), range(len(x))):
         for (g, ks, _), lane in itertools.product(steps, range(datapath.lanes)):
             table = tables[n][g]
-            code = padded[m][(ks + [w.k] * datapath.lanes)[lane]] % (1 << levels)
-            zeros = sum(bits - (value % (1 << bits)).bit_count() for row in table for value in row)
-            if (wires.value["lowest", m, lane] ^ code) & 1:
-                wires.changes["zero_toggles"] += zeros
-            wires.value["lowest", m, lane] = code
+            code = padded[m][(ks + [w.k] * datapath.lanes)[lane]]
+            set_bits = sum((value % (1 << bits)).bit_count() for row in table for value in row)
+            unset_bits = bits * len(table) * len(table[0]) - set_bits
+            for place in range(datapath.activation_bits):
+                if (wires.value["code", m, lane] ^ code) >> place & 1:
+                    wires.changes[f"set_bits_at_{place}"] += set_bits
+                    wires.changes[f"unset_bits_at_{place}"] += unset_bits
+            wires.value["code", m, lane] = code
             for a, row in enumerate(table):
                 for v, value in enumerate(row):
                     wires.carry("table_toggles", (m, lane, a, v), value, bits)
-            for left in range(levels):
-                for i in range(1 << left):
-                    for v, value in enumerate(table[(code >> left << left) + i]):
-                        wires.carry("choice_toggles", (m, lane, left, i, v), value, bits)
+    for n, g in itertools.product(range(0, w.n, datapath.sharing(array)), range(w.groups)):
+        for a, row in enumerate(tables[n][g]):
+            for v, value in enumerate(row):
+                ones = (value % (1 << bits)).bit_count()
+                wires.changes["loaded_set_bits"] += ones
+                wires.changes["loaded_unset_bits"] += bits - ones
+                wires.carry("loaded_toggles", (a, v), value, bits)
     for m in range(len(x)):
         sums = []
         for n, (g, ks, _) in itertools.product(range(w.n), steps):
             each = [int(x[m, k]) * int(w.integers[n, k]) for k in ks]
             for lane in range(datapath.lanes):
                 wires.carry("product_toggles", (m, lane), each[lane] if lane < len(each) else 0, bits)
+                code = int(w.expanded_codes[n, ks[lane]]) if lane < len(ks) else 0
+                wires.carry("code_toggles", (m, lane), code, datapath.weight_bits)
             sums.append((n, g, sum(each), True))
         accumulate(wires, datapath, w, m, sums)
     return wires

@@ -48,14 +48,14 @@ def elaborated(monkeypatch):
     return modules
 
 
-def simulated(datapath: ArrayDatapath, array: Array, job: Stimuli, elaborated: list) -> tuple[list[int], list[int]]:
-    """Of every cycle the biased sum in the requantizer, and whether the operand registers take a step."""
+def simulated(datapath: ArrayDatapath, array: Array, job: Stimuli, elaborated: list) -> dict[str, list[int]]:
+    """Of every cycle what the requantizer takes: biased sum, bias, multiplier; and whether the operand registers do."""
     top = generate(datapath, array)
     simulator = Simulator(top)
     simulator.add_clock(1e-6)
     requantizers = elaborated[-1].submodules.requantizers
     accept = requantizers.i.ready if array.weight_stationary else elaborated[-1].submodules.operand_queue.accept
-    biased, accepted = [0], [0]
+    found: dict[str, list[int]] = {name: [0] for name in ("biased", "bias", "multiplier", "accepted")}
 
     def source(name: str, beats: np.ndarray) -> Callable:
         stream = getattr(top, name)
@@ -73,17 +73,20 @@ def simulated(datapath: ArrayDatapath, array: Array, job: Stimuli, elaborated: l
         ctx.set(top.o_results.ready, 1)
         inputs = requantizers.i.p
         for _ in range(job.cycles + DRAINING):
-            signals = requantizers.i.ready, inputs.sums[0], inputs.constants.columns[0].bias, accept
-            *_, ready, total, bias, taken = await ctx.tick().sample(*signals)
-            biased.append(total + bias if ready else biased[-1])
-            accepted.append(taken)
+            column = inputs.constants.columns[0]
+            signals = requantizers.i.ready, inputs.sums[0], column.bias, column.multiplier, accept
+            *_, ready, total, bias, multiplier, taken = await ctx.tick().sample(*signals)
+            now = {"biased": total + bias, "bias": bias, "multiplier": multiplier}
+            for name, value in now.items():
+                found[name].append(value if ready else found[name][-1])
+            found["accepted"].append(taken)
 
     for name, beats in job.streams.items():
         if name != RESULTS:
             simulator.add_testbench(source(name, beats))
     simulator.add_testbench(watch)
     simulator.run()
-    return biased, accepted
+    return found
 
 
 def changes(values: list[int], bits: int) -> int:
@@ -102,15 +105,25 @@ def changes(values: list[int], bits: int) -> int:
         (Mac(lanes=4), STATIONARY, (8, 2, 64, "int8", 64)),
         (Mac(lanes=4), STATIONARY, (8, 2, 8, "int8", 8)),  # one slice
         (BitSerial(lanes=4, skip="zero"), STATIONARY, (8, 2, 64, "int4", 64)),
+        (BitSerial(lanes=1, skip="zero"), STATIONARY, (8, 6, 9, "bitmod_fp4", 9)),  # some columns end with one term
     ],
 )
 def test_requantizers_and_registers_change_as_in_the_rtl(datapath, array, shape, elaborated):
     job = matmul(*shape)
-    biased, accepted = simulated(datapath, array, stimuli(datapath, array, job), elaborated)
+    seen = simulated(datapath, array, stimuli(datapath, array, job), elaborated)
     cycles = ends.compute_cycles(datapath, job.w, array)
     found = ends.results(datapath, job.x, job.w, job.quantizer, array, cycles)
-    assert found["biased_toggles"] == changes(biased, datapath.result_bits)
+    rescaled = [a * b for a, b in zip(seen["biased"], seen["multiplier"], strict=True)]
+    assert found["biased_toggles"] == changes(seen["biased"], datapath.result_bits)
+    assert found["bias_toggles"] == changes(seen["bias"], ends.BIAS_BITS)
+    assert found["multiplier_toggles"] == changes(seen["multiplier"], ends.MULTIPLIER_BITS)
+    assert found["rescaled_toggles"] == changes(rescaled, ends.RESCALED_BITS)
+    assert found["rescaled_magnitude_toggles"] == changes([abs(each) for each in rescaled], ends.RESCALED_BITS)
     if not array.weight_stationary:
         (registers,) = (part for part in datapath.components(array) if part.name == "operand_register")
-        held = ends.registers(datapath, job.x, job.w, array, cycles)["hold_toggles"]
-        assert held == changes(accepted, 1) * registers.parameters["register_bits"]
+        found = ends.registers(datapath, job.x, job.w, array, cycles)
+        assert min(found["hold_set_bits"], found["hold_unset_bits"]) >= 0
+        assert (
+            found["hold_set_bits"] + found["hold_unset_bits"]
+            == changes(seen["accepted"], 1) * registers.parameters["register_bits"]
+        )

@@ -133,14 +133,14 @@ class _Table:
         self.out, self.library, self.recipe, self.wires, self.seed = out, library, recipe, wires, seed
         self.origin = energy_fits.Origin(node=node, voltage_v=library.voltage_v)
         self.samples, (self.energy, self.area) = samples.read(out), writing.read(out)
+        self._sampled = _parts(self.samples)
         self.parts = lent or read_conditions(out / CONDITIONS, f"{out}/{CONDITIONS}").get("parts", _PARTS)
         self.lent = {row.component for part in self.parts.split() for row in shared_rows(part, str(out))[1]}
 
     def knows(self, design: Design) -> bool:
         """Whether the table has samples of every part of the design."""
-        sampled = {(sample.component, tuple(sample.parameters.items())) for sample in self.samples}
         return all(
-            (part.name, tuple(samples.identity(part.name, part.parameters).items())) in sampled
+            (part.name, tuple(samples.identity(part.name, part.parameters).items())) in self._sampled
             for part in design.datapath.components(characterization_grid.measured_array(design))
             if part.name not in self.lent
         )
@@ -156,12 +156,13 @@ class _Table:
         sets = tiles.of_networks(datapath, array, list(networks), self.seed)
         if not sets:
             raise DesignError(f"{name}: it takes no layer of the networks {', '.join(networks)}")
-        sets |= tiles.random(next(iter(sets.values())), datapath, self.seed)
+        sets |= tiles.random(tiles.varied(sets), datapath, self.seed)
         found = characterization.characterize(
             datapath, array, self.recipe, sets, self.wires, name=name, show_progress=show_progress
         )
         self.samples = [sample for sample in self.samples if sample.design != name] + list(found.samples)
         self.area = writing.merge(self.area, measured_rows.area_rows(found, self.origin), replace)
+        self._sampled |= _parts(found.samples)
         self._write()
         return list(found.samples)
 
@@ -196,6 +197,11 @@ class _Table:
             "parts": self.parts,
             "wires": f"wire-load model {self.wires} of the library" if self.wires else "none: pin capacitances only",
         }
+
+
+def _parts(found: Iterable[Sample]) -> set[tuple]:
+    """The parts that samples are of."""
+    return {(sample.component, tuple(sample.parameters.items())) for sample in found}
 
 
 def _group(row: EnergyRow) -> tuple:

@@ -10,16 +10,20 @@ from hwsim import schema, terms
 from hwsim.array_events import ACCUMULATION, SHARED_EVENTS
 from hwsim.datapath import Array, Component, Event, Operand, Stats
 from hwsim.errors import DesignError
-from hwsim.integer import PE_TERMS, IntegerDatapath
+from hwsim.integer import PE_TERMS, IntegerDatapath, waiting
 from hwsim.kernels import bit_serial as kernels
 from hwsim.kernels import weight_stationary
 from hwsim.switching import bit_serial as switching
 
 TERMS_ADDED = (
-    "value_toggles", "shifted_toggles", "sign_toggles", "sum_toggles", "carries", "carry_toggles",
+    "shifted_toggles", "shifted_magnitude_toggles", "shift_toggles", "sign_toggles", "inverted_toggles",
+    "inverted_sum_toggles", "sum_toggles", "last_toggles", "carries", "carry_toggles",
 )  # fmt: skip
-"""Features of adding terms: activations that terms select, shifted, their signs, sums of lanes, sums of earlier terms
-of the step that are not 0, and their bits."""
+"""Features of adding terms: activations that terms select, shifted, and how far, the signs of those that are not 0,
+inverted where they are negative, sums of these and of terms, what tells a step's last cycle, sums of earlier terms of
+the step that are not 0, and their bits."""
+ENCODING = ("term_changes", "retired_toggles", "step_end_toggles", "encoder_cycles")
+"""Features of recoders (`hwsim.switching.bit_serial`)."""
 _TERMS = ("shifted_bits", "selected_bits", "serial_scale_bits", "serial_sum_bits")
 
 
@@ -46,9 +50,9 @@ class BitSerial(IntegerDatapath):
     MAX_WEIGHT_BITS: ClassVar[int] = 20
     EVENTS = (
         Event(component="bit_serial.pe", action="term_add", features=TERMS_ADDED),
-        Event(component="bit_serial.pe", action="accumulate", features=(*ACCUMULATION, *TERMS_ADDED[1:])),
+        Event(component="bit_serial.pe", action="accumulate", features=(*ACCUMULATION, *TERMS_ADDED)),
         Event(component="bit_serial.pe", action="scale"),
-        Event(component="bit_serial.encoder", action="encode", features=("term_changes",)),
+        Event(component="bit_serial.encoder", action="encode", features=ENCODING),
         Event(component="bit_serial.pe", action="clock"),
         *SHARED_EVENTS,
     )
@@ -166,7 +170,7 @@ class BitSerial(IntegerDatapath):
 
     def components(self, array: Array) -> tuple[Component, ...]:
         """See `Datapath.components`."""
-        encoder: dict[str, float | str] = {
+        encoder = waiting(array) | {
             "dataflow": array.dataflow, "scheme": self.scheme, "skip": self.skip, "lanes": self.lanes,
             "weight_bits": self.weight_bits,
         }  # fmt: skip

@@ -17,7 +17,10 @@ from hwsim.switching import fp_mac as switching
 class FpMac(FloatDatapath):
     """Products are rounded to nearest even, subnormal ones too, and saturate; no product is -0."""
 
-    EVENTS = floating.events("fp_mac", ("significand_toggles", "exponent_sum_toggles", "rounded_toggles"))
+    EVENTS = floating.events(
+        "fp_mac",
+        ("exponent_sum_toggles", "significand_pairs", "significand_product_toggles", "nonzero_toggles"),
+    )
 
     def _constants(self, division: int) -> tuple[np.float64, ...]:
         assert self.kind.bias is not None

@@ -16,7 +16,7 @@ from hwsim.repetition import Repetition
 from hwsim.sign_planes import SignPlanes, sign_planes
 from hwsim.switching import lut as switching
 
-READ = ("code_toggles", "entry_toggles", "read_toggles", "sum_toggles")
+READ = ("code_toggles", "raw_toggles", "read_toggles", "sum_toggles")
 """Features of reading tables (`hwsim.switching.lut`)."""
 
 
@@ -33,7 +33,8 @@ class Lut(LutArray):
                 "node_toggles",
                 "node_sign_toggles",
                 "constant_toggles",
-                "enable_toggles",
+                "enable_set_bits",
+                "enable_unset_bits",
             ),
         ),
         Event(component="lut.table", action="write"),
@@ -41,12 +42,13 @@ class Lut(LutArray):
         Event(
             component="lut.pe",
             action="accumulate",
-            features=(*TURNS, "code_toggles", "read_toggles", "sum_toggles", *OFFSETS),
+            features=(*TURNS, "total_toggles", "code_toggles", "read_toggles", "sum_toggles", *OFFSETS),
         ),
         Event(component="lut.pe", action="scale"),
         Event(component="lut.pe", action="clock"),
         Event(component="lut.table", action="clock"),
-        Event(component="lut.unit", action="look_up", features=READ),
+        Event(component="lut.unit", action="look_up"),
+        Event(component="lut.unit", action="clock", features=tuple(f"unit_{name}" for name in READ)),
         *SHARED_EVENTS[:2],
     )
     cycles = staticmethod(kernels.cycles)

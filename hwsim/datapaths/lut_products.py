@@ -18,6 +18,11 @@ from hwsim.switching import lut_products as switching
 
 LARGEST_INDEX = 8
 """Bits of a table's index at most: 256 products."""
+CHOSEN = tuple(f"{kind}_bits_at_{place}" for kind in ("set", "unset") for place in range(LARGEST_INDEX - 1))
+"""Features of choosing products: changes of a bit of the activation times the table's bits of one kind."""
+
+LOADED = ("loaded_set_bits", "loaded_unset_bits", "loaded_toggles")
+"""Features of loading tables: their bits that are 1, and 0, and those that change."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,14 +44,12 @@ class LutProducts(IntegerDatapath):
 
     MIN_WEIGHT_BITS: ClassVar[int] = 1
     EVENTS = (
-        Event(component="lut_products.pe", action="look_up", features=("product_toggles",)),
+        Event(component="lut_products.pe", action="look_up", features=("product_toggles", "code_toggles")),
         Event(component="lut_products.pe", action="accumulate", features=(*ACCUMULATION, "product_toggles")),
         Event(component="lut_products.pe", action="scale"),
         Event(component="lut_products.pe", action="clock"),
-        Event(
-            component="lut_products.row", action="select", features=("table_toggles", "zero_toggles", "choice_toggles")
-        ),
-        Event(component="lut_products.table", action="write"),
+        Event(component="lut_products.row", action="select", features=("table_toggles", *CHOSEN)),
+        Event(component="lut_products.table", action="write", features=LOADED),
         Event(component="lut_products.table", action="clock"),
         *SHARED_EVENTS[:2],
     )
@@ -74,7 +77,7 @@ class LutProducts(IntegerDatapath):
         check_readers("lut_products", self.readers, array)
 
     def sharing(self, array: Array) -> int:
-        """Columns that share a table."""
+        """See `ArrayDatapath.sharing`: columns that read one table."""
         return self.readers or array.cols
 
     def channels(self, w: Operand, array: Array) -> list[np.ndarray]:

@@ -68,8 +68,9 @@ def events(shape, stats, params, counts):
     compute = cycles(shape, stats, params)
     counts[5] = compute * params[ROWS] * params[COLS]
     counts[6] = compute * params[ROWS] * (params[COLS] // params[READERS]) * (params[LANES] // params[MU])
-    counts[8] = compute
-    counts[9] = m * shape[tiles.N]
+    counts[8] = compute * params[ROWS] * params[UNITS]
+    counts[9] = compute
+    counts[10] = m * shape[tiles.N]
 
 
 @jit()

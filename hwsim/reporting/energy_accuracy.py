@@ -1,5 +1,6 @@
 """How well energies are predicted: arrays during stimuli of networks that no fit has seen, against gates."""
 
+import functools
 from collections.abc import Iterable
 
 import pandas as pd
@@ -8,6 +9,13 @@ from hwsim import characterization_grid
 from hwsim.errors import TechnologyError
 from hwsim.reporting.tables import Table
 from hwsim.technology import available, energy_between, energy_fits, folder, load, samples
+from hwsim.technology.fitting import FITTED
+
+
+@functools.cache
+def _samples(name: str) -> tuple[samples.Sample, ...]:
+    """All samples of a technology; none if it was made without."""
+    return tuple(samples.read(folder(name)))
 
 
 def errors(names: Iterable[str] = ()) -> pd.DataFrame:
@@ -18,7 +26,7 @@ def errors(names: Iterable[str] = ()) -> pd.DataFrame:
     wanted = list(names)
     frames = []
     for name in wanted or available():
-        found = samples.read(folder(name))
+        found = _samples(name)
         if not found and wanted:
             raise TechnologyError(f"technology {name!r} has no samples: hwsim characterize makes them")
         frames.append(energy_fits.held_out(found).assign(technology=name))
@@ -59,7 +67,7 @@ def points_left_out(names: Iterable[str] = ()) -> Table:
     terms = characterization_grid.terms(characterization_grid.points("full").values())
     rows = []
     for name in list(names) or available():
-        frame = energy_between.left_out(samples.read(folder(name)), terms)
+        frame = energy_between.left_out(_samples(name), terms)
         for (datapath, dataflow), part in frame.groupby(["datapath", "dataflow"]):
             size = part["error_pct"].abs()
             rows.append(
@@ -77,7 +85,7 @@ def between(names: Iterable[str] = ()) -> Table:
     rows = []
     for name in list(names) or available():
         for row in load(name).energy_rows:
-            if not row.exact and row.source.startswith("fit of"):
+            if not row.exact and row.source.startswith(FITTED):
                 options = " ".join(value for value in row.parameters.values() if isinstance(value, str))
                 rows.append((name, row.component, row.action, options, row.source))
     return Table(("technology", "component", "action", "options", "fitted to"), tuple(rows))

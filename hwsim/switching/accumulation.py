@@ -19,7 +19,8 @@ def accumulated(
 ) -> dict[str, int]:
     """Toggles of what becomes of steps' sums int64[T, M], complete where bool[T] ``last``.
 
-    Of these as the first accumulator's adder sees them, of that adder, and where group sums meet their scales.
+    Of these as the first accumulator's adder sees them, of that adder, where group sums meet their scales, and of the
+    sum of scaled groups.
     """
     complete = np.where(last[:, None], sums, 0)
     span = at.tile * w.groups + at.group if datapath.scale_stage else at.tile
@@ -35,7 +36,16 @@ def accumulated(
     if datapath.scale_bits:
         scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups)).astype(np.int64)
         scales = scale[at.tile, at.group][:, None]
-        found["scale_toggles"] = row_toggles(registers, scales, datapath.group_accumulator_bits, datapath.scale_bits)
+        scaled = registers * scales
+        ends = last & np.append(span[1:] != span[:-1], True)
+        total = running(np.where(ends[:, None], scaled, 0), at.tile)
+        group_bits = datapath.group_accumulator_bits
+        found |= {
+            "scale_toggles": row_toggles(registers, scales, group_bits, datapath.scale_bits),
+            "group_scale_toggles": toggles(scales, datapath.scale_bits) * registers.shape[1],
+            "scaled_toggles": toggles(scaled, group_bits + datapath.scale_bits),
+            "total_toggles": toggles(total, datapath.accumulator_bits),
+        }
     return found | offsets(datapath, at.at(np.flatnonzero(last)), w)
 
 

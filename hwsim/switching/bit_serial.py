@@ -22,18 +22,18 @@ def count(datapath: "BitSerial", x: np.ndarray, w: Operand, array: Array) -> dic
         values, weights, where = stationary(datapath, x, w, array)
         cycles = _Cycles.of(datapath, weights, w, array, len(values) // w.n)
         found, sums = _added(datapath, cycles, values[cycles.step])
-        return (
-            found | column(datapath, weights, sums[cycles.last], where, len(x), w) | {"term_changes": cycles.changes()}
-        )
+        return found | column(datapath, weights, sums[cycles.last], where, len(x), w) | cycles.encoders(1)
     at = Steps.of(datapath, x, w)
     cycles = _Cycles.of(datapath, at.w[:, None], w, array, len(at.w) // w.n)
     found, sums = _added(datapath, cycles, at.x[cycles.step])
-    row_tiles = -(-len(x) // array.rows)
     return (
         found
         | accumulated(datapath, sums, cycles.last, at.at(cycles.step), w)
-        | {"term_changes": cycles.changes() * row_tiles}
+        | cycles.encoders(-(-len(x) // array.rows))
     )
+
+
+SHIFT_BITS = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,9 +72,17 @@ class _Cycles:
         horner = 0 if own else 2 if datapath.scheme == "booth" else 1
         return cls(step, position == each[step] - 1, factor, shift, negative, horner)
 
-    def changes(self) -> int:
-        """Toggles of the fields that say what lanes take."""
-        return toggles(self.factor + 4 * self.negative + 8 * self.shift, 8)
+    def encoders(self, times: int) -> dict[str, int]:
+        """Of all recoders, ``times`` over: what they tell the lanes, own terms that they note as taken until the step
+        ends, whether it does, and cycles, also of those that have nothing to do."""
+        taken = 0 if self.horner else int((self.factor[~self.last] > 0).sum())
+        encoders = self.factor.shape[1] * times
+        return {
+            "term_changes": toggles(self.factor + 4 * self.negative + 8 * self.shift, 8) * times,
+            "retired_toggles": 2 * taken * times,
+            "step_end_toggles": toggles(self.last, 1) * encoders,
+            "encoder_cycles": len(self.step) * encoders,
+        }
 
 
 def _own_terms(values: np.ndarray, bits: int, scheme: terms.Scheme) -> np.ndarray:
@@ -109,21 +117,27 @@ def _in_lock_step(each: np.ndarray, cols: int, per_column: int) -> np.ndarray:
 
 def _added(datapath: "BitSerial", cycles: _Cycles, x: np.ndarray) -> tuple[dict[str, int], np.ndarray]:
     """Toggles of what adds terms of activations int64[C, PEs, lanes], and the steps' sums so far int64[C, PEs]."""
-    values = x * cycles.factor
-    shifted = values << cycles.shift
+    shifted, negative = x * cycles.factor << cycles.shift, cycles.negative == 1
     if cycles.horner == 1:  # all lanes have one sign, applied to their sum
-        total = shifted.sum(axis=2)
-        total = np.where(cycles.negative[:, :, 0] == 1, -total, total)
+        inverted, total = shifted, shifted.sum(axis=2)
+        inverted_sum = np.where(negative[:, :, 0], ~total, total)
+        total = np.where(negative[:, :, 0], -total, total)
     else:
-        total = np.where(cycles.negative == 1, -shifted, shifted).sum(axis=2)
+        inverted = np.where(negative, ~shifted, shifted)
+        inverted_sum = inverted.sum(axis=2)
+        total = inverted_sum + np.broadcast_to(negative, shifted.shape).sum(axis=2)
     sums = running(total, cycles.step) if cycles.horner == 0 else _horner(total, cycles)
     carried = np.where(before(cycles.last)[:, None], 0, before(sums)) << cycles.horner
     rows = x.shape[1] // cycles.negative.shape[1]
     return {
-        "value_toggles": toggles(values, datapath.activation_bits + 1),
         "shifted_toggles": toggles(shifted, datapath.activation_bits + datapath.weight_bits - 1),
-        "sign_toggles": toggles(cycles.negative, 1) * rows,
+        "shifted_magnitude_toggles": toggles(np.abs(shifted), datapath.activation_bits + datapath.weight_bits - 1),
+        "shift_toggles": toggles(cycles.shift, SHIFT_BITS) * rows,
+        "sign_toggles": toggles(negative & (cycles.factor > 0), 1) * rows,
+        "inverted_toggles": toggles(inverted, datapath.step_bits),
+        "inverted_sum_toggles": toggles(inverted_sum, datapath.step_bits),
         "sum_toggles": toggles(total, datapath.step_bits),
+        "last_toggles": toggles(cycles.last, 1) * x.shape[1],
         "carries": int((carried != 0).sum()),
         "carry_toggles": toggles(carried, datapath.step_bits),
     }, sums

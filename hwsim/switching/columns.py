@@ -4,7 +4,9 @@ import numpy as np
 
 from hwsim.datapath import Operand
 from hwsim.integer import IntegerDatapath
-from hwsim.switching.bits import row_toggles, toggles
+from hwsim.switching.bits import before, ones, product_toggles, toggles
+
+ADDRESS_BITS = 16
 
 
 def column(
@@ -19,10 +21,25 @@ def column(
         scale = np.broadcast_to(datapath.group_constants(w)["scale"], (w.n, w.groups)).astype(np.int64)
         scales = scale[where[:, 0], where[:, 1]]
         scaled = partial * scales
-        found["slice_scale_toggles"] = row_toggles(partial, scales, bits, datapath.scale_bits)
+        found["slice_product_toggles"] = product_toggles(partial, scales, bits, datapath.scale_bits)
+    total = scaled.reshape(w.n, -1, m).cumsum(axis=1).ravel()
     return found | {
-        "load_toggles": toggles(weights, datapath.weight_bits),
+        **_loaded(weights[::m], datapath.weight_bits),
+        "address_toggles": toggles(np.tile(np.arange(m), len(scaled) // m), ADDRESS_BITS),
         "partial_toggles": toggles(sums, datapath.step_bits) + toggles(partial, bits),
-        "scaled_toggles": toggles(scaled, datapath.accumulator_bits),
-        "total_toggles": toggles(scaled.reshape(w.n, -1, m).cumsum(axis=1).ravel(), datapath.accumulator_bits),
+        "partial_magnitude_toggles": toggles(np.abs(partial), bits),
+        "earlier_toggles": toggles(total - scaled, datapath.accumulator_bits),
+        "total_toggles": toggles(total, datapath.accumulator_bits),
+    }
+
+
+def _loaded(weights: np.ndarray, bits: int) -> dict[str, int]:
+    """Of the banks of weights int64[slices, rows, lanes]: of the one in use; of the one to load, which becomes 0 when
+    its first row is loaded; and of what hands it over."""
+    earlier = before(weights)
+    cleared = ones(earlier[:, 1:], bits).sum() + ones(weights[:, 1:], bits).sum()
+    return {
+        "load_toggles": toggles(weights, bits),
+        "bank_toggles": int(ones(weights[:, 0] ^ earlier[:, 0], bits).sum() + cleared),
+        "swap_toggles": 2 * weights.shape[0] * weights.shape[1],
     }

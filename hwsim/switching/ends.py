@@ -8,10 +8,12 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array, Operand
 from hwsim.kernels import weight_stationary
 from hwsim.requantization import Quantizer
-from hwsim.switching.bits import product_toggles, toggles
+from hwsim.switching.bits import ones, row_toggles, toggles
 from hwsim.switching.steps import stationary, steps
 
+BIAS_BITS = 32
 MULTIPLIER_BITS = 31
+RESCALED_BITS = 63
 MANY = 1024
 """Rows of activations beside which loading weights is short."""
 
@@ -19,7 +21,7 @@ MANY = 1024
 def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array, cycles: int) -> dict[str, int]:
     """Of registers that hold a step for the rows and columns of the array; weight-stationary: for the rows alone.
 
-    ``cycles`` are `compute_cycles`.
+    ``cycles`` are `compute_cycles`. What makes bits hold is told apart by what the bits are on average.
     """
     passes = -(-w.n // array.cols)
     if array.weight_stationary:
@@ -27,17 +29,24 @@ def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array, 
         return {
             "activation_register_toggles": toggles(streamed, datapath.operand_bits[0]) * passes,
             "weight_register_toggles": 0,
-            "hold_toggles": 0,
+            "hold_set_bits": 0,
+            "hold_unset_bits": 0,
         }
     index, _ = steps(w.k, w.group_size, datapath.lanes)
     activation_bits, weight_bits = datapath.operand_bits
     rows = np.moveaxis(np.pad(datapath.encode(x).astype(np.int64), ((0, 0), (0, 1)))[:, index], 0, 1)
     columns = np.moveaxis(datapath.operands(w, index).astype(np.int64), 0, 1)
     tiles = -(-len(x) // array.rows)
+    accepted = len(index) * passes * tiles
+    held = _holds(datapath, array, accepted, cycles * tiles)
+    there = ones(rows, activation_bits).sum() * passes + ones(columns, weight_bits).sum() * tiles
+    places = accepted * (array.rows * activation_bits + array.cols * weight_bits) * datapath.lanes
+    set_bits = held * int(there) // places
     return {
         "activation_register_toggles": toggles(rows, activation_bits) * passes,
         "weight_register_toggles": toggles(columns, weight_bits) * tiles,
-        "hold_toggles": _holds(datapath, array, len(index) * passes * tiles, cycles * tiles),
+        "hold_set_bits": set_bits,
+        "hold_unset_bits": held - set_bits,
     }
 
 
@@ -77,23 +86,37 @@ def results(
     after the last one. ``cycles`` are `compute_cycles`.
     """
     sums = datapath.layer_sums(x, w, quantizer.sum_shift).astype(np.int64).T
-    rows, passes = array.tile_rows, -(-w.n // array.cols)
-    if array.weight_stationary:
-        slices = len(weight_stationary.slices(w.k, w.group_size, array.rows, datapath.lanes))
-        rows, waits = (1, True) if cycles > slices * passes else (rows, slices > 1)
-    else:
-        waits = cycles > rows * passes
-    taken = np.concatenate(
-        [np.pad(sums[:, at : at + rows], ((0, 0), (0, int(waits)))) for at in range(0, len(x), rows)], axis=1
-    )
-    biased = (taken + quantizer.bias.astype(np.int64)[:, None]).ravel()
-    multiplier = np.repeat(quantizer.multiplier.astype(np.int64), taken.shape[1])
+    bias, multiplier = (each.astype(np.int64) for each in (quantizer.bias, quantizer.multiplier))
+    taken = []
+    for n, (rows, waits) in enumerate(_pauses(datapath, w, array, cycles)):
+        tiles = [np.pad(sums[n, at : at + rows], (0, int(waits))) for at in range(0, len(x), rows)]
+        taken.append(np.concatenate(tiles))
     if not waits:
-        biased, multiplier = np.append(biased, quantizer.bias[-1]), np.append(multiplier, quantizer.multiplier[-1])
+        taken[-1] = np.append(taken[-1], 0)
+    constants = np.repeat(np.stack([bias, multiplier]), [len(each) for each in taken], axis=1)
+    biased = np.concatenate(taken) + constants[0]
+    rescaled = biased * constants[1]
     return {
-        "magnitude_toggles": toggles(np.abs(biased), datapath.result_bits),
         "biased_toggles": toggles(biased, datapath.result_bits),
-        "multiplier_toggles": toggles(multiplier, MULTIPLIER_BITS),
-        "multiplied_toggles": product_toggles(biased, multiplier, datapath.result_bits, MULTIPLIER_BITS),
-        "rescaled_toggles": toggles(biased * multiplier, 63),
+        "bias_toggles": toggles(constants[0], BIAS_BITS),
+        "multiplier_toggles": toggles(constants[1], MULTIPLIER_BITS),
+        "multiplier_row_toggles": row_toggles(biased, constants[1], datapath.result_bits, MULTIPLIER_BITS),
+        "rescaled_toggles": toggles(rescaled, RESCALED_BITS),
+        "rescaled_magnitude_toggles": toggles(np.abs(rescaled), RESCALED_BITS),
     }
+
+
+def _pauses(datapath: ArrayDatapath, w: Operand, array: Array, cycles: int) -> list[tuple[int, bool]]:
+    """For each column of ``w`` how many results come in a row, and whether there is a pause after them.
+
+    Weight-stationary columns deliver with the steps of their last slice.
+    """
+    tiles = [w.rows(n, min(n + array.cols, w.n)) for n in range(0, w.n, array.cols)]
+    if not array.weight_stationary:
+        return [(array.tile_rows, cycles > array.tile_rows * len(tiles))] * w.n
+    found: list[tuple[int, bool]] = []
+    for tile in tiles:
+        stats = datapath.stats(tile, array).values
+        slow, several = stats[weight_stationary.LAST_CYCLES] > 1, stats[weight_stationary.SLICES] > 1
+        found += [(1, True) if slow else (array.tile_rows, bool(several))] * tile.n
+    return found

@@ -45,8 +45,8 @@ def sampled_array(datapath: Datapath, array: Array) -> Array:
 
     Requantizers rest once per tile: with more rows than a sample has, once per sample.
     """
-    shares = hasattr(datapath, "sharing")  # columns read one table
-    cols = array.cols if shares else min(array.cols, COLUMNS)
+    shared = isinstance(datapath, ArrayDatapath) and datapath.sharing(array) > 1
+    cols = array.cols if shared else min(array.cols, COLUMNS)
     if array.weight_stationary:
         return Array(rows=array.rows, cols=cols, dataflow=array.dataflow, accumulator_rows=ROWS)
     return Array(rows=min(array.rows, ROWS), cols=cols)
@@ -59,7 +59,8 @@ def on_array(found: np.ndarray, datapath: Datapath, small: Array, array: Array) 
         "weight_register_toggles": array.cols / small.cols,
     }
     if isinstance(datapath, ArrayDatapath):
-        more["hold_toggles"] = register_bits(datapath, array) / register_bits(datapath, small)
+        larger = register_bits(datapath, array) / register_bits(datapath, small)
+        more |= {"hold_set_bits": larger, "hold_unset_bits": larger}
     factors = [[more.get(name, 1.0) for name in event.features] for event in datapath.EVENTS]
     result = found.copy()
     for i, row in enumerate(factors):

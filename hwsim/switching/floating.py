@@ -31,6 +31,7 @@ def added(datapath: FloatDatapath, products: np.ndarray, at: Steps, w: Operand) 
     a, b = (codes & (datapath.kind.sign_bit - 1) for codes in (at.x, at.w))
     changing = (a != before(a)) & (b != before(b))[:, None]
     return {
+        "zero_toggles": toggles(whole == 0, 1),
         "whole_toggles": toggles(whole, datapath.product_bits - 1),
         "signed_toggles": toggles(values, datapath.product_bits),
         "both_change": int(changing.sum()),

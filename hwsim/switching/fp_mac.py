@@ -6,7 +6,7 @@ import numpy as np
 
 from hwsim.datapath import Operand
 from hwsim.minifloat import Minifloat
-from hwsim.switching.bits import product_toggles, toggles
+from hwsim.switching.bits import before, toggles
 from hwsim.switching.floating import added, multiplied
 from hwsim.switching.steps import Steps
 
@@ -21,10 +21,12 @@ def count(datapath: "FpMac", x: np.ndarray, w: Operand) -> dict[str, int]:
     kind = datapath.kind
     (a, a_exponent), (b, b_exponent) = (_significand(kind, codes) for codes in (at.x, weights))
     bits = kind.mantissa_bits + 1
+    product = a * b
     return {
-        "significand_toggles": product_toggles(a, b, bits, bits),
+        "significand_pairs": int(((a != before(a)) & (b != before(b))).sum()),
+        "significand_product_toggles": toggles(product, 2 * bits),
+        "nonzero_toggles": toggles(product != 0, 1),
         "exponent_sum_toggles": toggles(a_exponent + b_exponent, kind.exponent_bits + 1),
-        "rounded_toggles": toggles(products, kind.bits - 1),
         **added(datapath, products, at, w),
     }
 

@@ -13,12 +13,20 @@ import numpy as np
 import pandas as pd
 
 from hwsim.technology.energy_fits import Origin, constants, feature_names, none, zero_delay_fraction
-from hwsim.technology.fitting import FEWEST, FITTED, ranges
+from hwsim.technology.fitting import FEWEST, FITTED, ranges, varying
 from hwsim.technology.least_squares import Normal
 from hwsim.technology.rows import EnergyRow, Range
 from hwsim.technology.samples import FAMILY, Sample, by_point, totals
 
-FEATURE_TERMS = ("tree_depth", "weight_bits", "activation_bits", "lanes", "multiplier_bits")
+FEATURE_TERMS = (
+    "tree_depth",
+    "weight_bits",
+    "activation_bits",
+    "lanes",
+    "multiplier_bits",
+    "rows",
+    "row_lanes",
+)
 """Parameters that a changing bit's energy may depend on."""
 Terms = Mapping[str, Sequence[str]]
 """By component, the products of parameters that constants are sums of."""
@@ -125,9 +133,11 @@ def _fits(samples: Sequence[Sample], terms: Terms) -> list[_Fit]:
 
 
 def _fit(points: Sequence[list[Sample]], terms: Sequence[str], whole: Mapping[tuple[str, str], float]) -> _Fit:
-    names = ["", *_varying(points, terms)]  # "" stands for the constant
+    parameters = [point[0].parameters for point in points]
+    names = ["", *varying(parameters, terms)]  # "" stands for the constant
+    more = varying(parameters, FEATURE_TERMS)
     for feature in feature_names([sample for point in points for sample in point]):
-        names += [feature, *(f"{feature}*{term}" for term in _varying(points, FEATURE_TERMS))]
+        names += [feature, *(f"{feature}*{term}" for term in more)]
     matrices, normals = [], []
     for point in points:
         weight = 1 / np.array([whole[sample.design, sample.stimulus] for sample in point])
@@ -149,18 +159,3 @@ def _products(point: Sequence[Sample], names: Sequence[str]) -> np.ndarray:
             [factor * (constants(sample) if feature is None else sample.features.get(feature, 0.0)) for sample in point]
         )
     return np.array(columns, float).T
-
-
-def _varying(points: Sequence[Sequence[Sample]], terms: Sequence[str]) -> list[str]:
-    """Terms of the parameters that are not the same for all points."""
-    found = []
-    for term in terms:
-        names = term.split("*")
-        values = {
-            math.prod(float(point[0].parameters[name]) for name in names)
-            for point in points
-            if all(name in point[0].parameters for name in names)
-        }
-        if len(values) > 1:
-            found.append(term)
-    return found

@@ -63,7 +63,7 @@ def areas(rows: Iterable[AreaRow], terms: Mapping[str, Sequence[str]]) -> list[A
 
 
 def _area(points: Sequence[AreaRow], terms: Sequence[str]) -> AreaRow:
-    names = _varying(points, terms)
+    names = varying([row.parameters for row in points], terms)
     values = np.array([row.area_um2 for row in points])
     result = fit(_matrix(points, names), values)
     paths = [row.critical_path_ns for row in points if row.critical_path_ns]
@@ -85,9 +85,20 @@ def _matrix(points: Sequence[AreaRow], names: Sequence[str]) -> np.ndarray:
     return np.array([[1.0, *(_product(row, name) for name in names)] for row in points])
 
 
-def _varying(points: Sequence[AreaRow], terms: Sequence[str]) -> list[str]:
-    """Terms that are not the same for all points."""
-    return [term for term in terms if len({_product(row, term) for row in points}) > 1]
+def varying(points: Sequence[Mapping[str, float | str | Range]], terms: Sequence[str]) -> list[str]:
+    """Terms of parameters that points have, and that are not the same for all."""
+    found = []
+    for term in terms:
+        names = term.split("*")
+        known = [[point[name] for name in names] for point in points if all(name in point for name in names)]
+        if len({math.prod(map(_number, values)) for values in known}) > 1:
+            found.append(term)
+    return found
+
+
+def _number(value: float | str | Range) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
 
 
 def _product(row: AreaRow, term: str) -> float:

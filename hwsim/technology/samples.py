@@ -14,9 +14,9 @@ from hwsim.technology.rows import Parameters, Range, cell, pairs
 SAMPLES = "samples.csv.gz"
 """The file of a technology's folder that holds them."""
 FAMILY = "datapath"
-"""Parameter of parts that all datapaths have."""
-ENERGY_ONLY = frozenset({FAMILY, "steps"})
-"""Parameters of such parts that their energy depends on, their area does not."""
+"""Parameter of parts that are alike in all datapaths: their energy depends on what they are wired to."""
+ENERGY_ONLY = frozenset({"rows", "row_lanes"})
+"""Parameters that tell on energy alone: of parts that wait for all rows, or whose row adds up its lanes."""
 SIZES = {"operand_register": "register_bits"}
 """Parts that differ in size only, and the parameter that tells it: a feature of their energy and area."""
 
@@ -24,6 +24,13 @@ SIZES = {"operand_register": "register_bits"}
 def identity(component: str, parameters: Parameters) -> dict[str, float | str]:
     """Parameters of a part that tell it from others of its component, its size apart."""
     return {name: value for name, value in parameters.items() if name != SIZES.get(component)}
+
+
+def area_identity(component: str, parameters: Parameters) -> dict[str, float | str]:
+    """`identity`, as far as area depends on it."""
+    if FAMILY in parameters:
+        return {}
+    return {name: value for name, value in identity(component, parameters).items() if name not in ENERGY_ONLY}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
