@@ -157,6 +157,7 @@ class ArrayDatapath(Datapath):
             "lanes": self.lanes,
             "activation_bits": self.operand_bits[0],
             "weight_bits": self.operand_bits[1],
+            "offset_bits": self.offset_bits,
             "register_bits": step_bits * steps,
         }
         return (
