@@ -43,11 +43,15 @@ class LayerSample:
         """From all activations int[M, K] that a layer had."""
         return cls(activations=frozen(x[_places(len(x))].astype(np.int32)), quantizer=quantizer)
 
+    def size(self, n: int) -> tuple[int, int]:
+        """Rows and output channels, of ``n``, of `part`."""
+        k = self.activations.shape[1]
+        columns = min(n, COLUMNS, max(2, PRODUCTS // (ROWS * k)))
+        return min(len(self.activations), max(2, PRODUCTS // (columns * k))), columns
+
     def part(self, w: QTensor) -> tuple[np.ndarray, QTensor, Quantizer]:
         """Rows and output channels, from the middle, that make about `PRODUCTS` at most."""
-        k = self.activations.shape[1]
-        columns = min(w.n, COLUMNS, max(2, PRODUCTS // (ROWS * k)))
-        rows = min(len(self.activations), max(2, PRODUCTS // (columns * k)))
+        rows, columns = self.size(w.n)
         low = (w.n - columns) // 2
         return self.activations[:rows], w.rows(low, low + columns), self.quantizer.channels(slice(low, low + columns))
 

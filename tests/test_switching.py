@@ -262,19 +262,33 @@ def identity(n):
 
 
 def test_features_of_a_layer_are_those_of_its_sample():
-    layer = Workload.from_network(digits.load("cnn_int4")).layers[0]
+    layer = wide_layer()
     datapath, array = Mac(), Array(rows=layer_sample.ROWS, cols=layer_sample.COLUMNS)
     x, w, quantizer = layer.operands.part(layer.weights[0])
     expected = features.per_event(datapath, array, x, w, quantizer)
     assert (switching([layer], datapath, array)[0] == expected).all()
 
 
-def test_registers_of_a_larger_array_change_in_proportion():
-    layer = Workload.from_network(digits.load("cnn_int4")).layers[0]
+def wide_layer():
+    """Of 16 rows and 24 output channels."""
+    return next(each for each in Workload.from_network(digits.load("cnn_int4")).layers if each.name == "wide")
+
+
+def test_registers_of_a_larger_array_change_as_far_as_a_layer_fills_it():
+    layer = wide_layer()
     clock = [event.component for event in Mac.EVENTS].index("operand_register")
     small = switching([layer], Mac(), Array(rows=16, cols=8))[0, clock]
     large = switching([layer], Mac(), Array(rows=32, cols=32))[0, clock]
-    assert large[:2] == pytest.approx(small[:2] * [2, 4])
+    assert large[:2] == pytest.approx(small[:2] * [1, 3])
+
+
+def test_registers_change_in_all_rows_and_columns_though_a_sample_has_fewer():
+    (layer,) = Workload.from_shapes("one", [(64, 64, 4096)]).layers
+    x, w, quantizer = layer.operands.part(layer.weights[0].sample())
+    assert (len(x), w.n) == (4, 2)
+    clock = [event.component for event in Mac.EVENTS].index("operand_register")
+    filled = features.per_event(Mac(), Array(rows=4, cols=2), x, w, quantizer)[clock]
+    assert switching([layer], Mac(), Array(rows=8, cols=8))[0, clock][:2] == pytest.approx(filled[:2] * [2, 4])
 
 
 def test_zeros_cost_less():

@@ -52,20 +52,29 @@ def sampled_array(datapath: Datapath, array: Array) -> Array:
     return Array(rows=min(array.rows, ROWS), cols=cols)
 
 
-def on_array(found: np.ndarray, datapath: Datapath, small: Array, array: Array) -> np.ndarray:
-    """Features [..., E, F] on `sampled_array` as those on ``array``: its registers have more rows and columns."""
-    more = {
-        "activation_register_toggles": array.rows / small.rows,
-        "weight_register_toggles": array.cols / small.cols,
-    }
+def on_array(
+    found: np.ndarray, datapath: Datapath, small: Array, array: Array, sample: tuple[int, int], whole: tuple[int, int]
+) -> np.ndarray:
+    """Features [E, F] on `sampled_array` as those on ``array``: its registers have more rows and columns.
+
+    ``sample`` and ``whole`` are rows and output channels of the sample and of its layer, which fill tiles in part.
+    """
+    more = {"weight_register_toggles": _filled(whole[1], array.cols) / _filled(sample[1], small.cols)}
+    if not array.weight_stationary:
+        more["activation_register_toggles"] = _filled(whole[0], array.rows) / _filled(sample[0], small.rows)
     if isinstance(datapath, ArrayDatapath):
         larger = register_bits(datapath, array) / register_bits(datapath, small)
         more |= {"hold_set_bits": larger, "hold_unset_bits": larger}
     factors = [[more.get(name, 1.0) for name in event.features] for event in datapath.EVENTS]
     result = found.copy()
     for i, row in enumerate(factors):
-        result[..., i, : len(row)] *= row
+        result[i, : len(row)] *= row
     return result
+
+
+def _filled(count: int, size: int) -> float:
+    """How much of tiles of ``size`` is filled on average by ``count`` in all."""
+    return count / -(-count // size)
 
 
 def width(datapath: Datapath) -> int:

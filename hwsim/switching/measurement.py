@@ -29,7 +29,10 @@ def switching(layers: Sequence[MatmulLayer], datapath: Datapath, array: Array) -
             _KNOWN.clear()
         missing = {key: layer for key, layer in zip(keys, layers, strict=True) if key not in _KNOWN}
         _KNOWN.update(zip(missing, _counted(list(missing.values()), datapath, small), strict=True))
-    return features.on_array(np.array([_KNOWN[key] for key in keys]), datapath, small, array)
+    return np.array([
+        features.on_array(_KNOWN[key], datapath, small, array, layer.operands.size(layer.n), (layer.m, layer.n))
+        for key, layer in zip(keys, layers, strict=True)
+    ])  # fmt: skip
 
 
 def _counted(layers: Sequence[MatmulLayer], datapath: Datapath, array: Array) -> list[np.ndarray]:
