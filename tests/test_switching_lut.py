@@ -252,7 +252,8 @@ def products_wires(datapath: LutProducts, x: np.ndarray, w: QTensor, array: Arra
             for a, row in enumerate(table):
                 for v, value in enumerate(row):
                     wires.carry("table_toggles", (m, lane, a, v), value, bits)
-    for n, g in itertools.product(range(0, w.n, datapath.sharing(array)), range(w.groups)):
+    loads = itertools.product(range(0, len(x), array.rows), range(0, w.n, datapath.sharing(array)), range(w.groups))
+    for _, n, g in loads:
         for a, row in enumerate(tables[n][g]):
             for v, value in enumerate(row):
                 ones = (value % (1 << bits)).bit_count()
@@ -275,7 +276,7 @@ def products_wires(datapath: LutProducts, x: np.ndarray, w: QTensor, array: Arra
 @pytest.mark.parametrize("readers", [0, 1])
 def test_tables_of_products(readers):
     datapath, w = LutProducts(lanes=3, activation_bits=3, readers=readers), weights("int4", 4, 20, 1, group_size=10)
-    x, array = activations(datapath, 2, w.k, 2), Array(rows=2, cols=2)
+    x, array = activations(datapath, 4, w.k, 2), Array(rows=2, cols=2)
     assert_counts(datapath, x, w, array, products_wires(datapath, x, w, array))
 
 

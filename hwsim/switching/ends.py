@@ -40,8 +40,7 @@ def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array, 
     accepted = len(index) * passes * tiles
     held = _holds(datapath, array, accepted, cycles * tiles)
     there = ones(rows, activation_bits).sum() * passes + ones(columns, weight_bits).sum() * tiles
-    places = accepted * (array.rows * activation_bits + array.cols * weight_bits) * datapath.lanes
-    set_bits = held * int(there) // places
+    set_bits = held * int(there) // (rows.size * activation_bits * passes + columns.size * weight_bits * tiles)
     return {
         "activation_register_toggles": toggles(rows, activation_bits) * passes,
         "weight_register_toggles": toggles(columns, weight_bits) * tiles,
