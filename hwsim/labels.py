@@ -16,7 +16,8 @@ SAID = ("lanes", "scheme", "weight_bits", "skip")
 
 
 def label(design: Design) -> str:
-    """A design in a few words: datapath, array, buffers, clock, what other layers run on."""
+    """A design in a few words: datapath, array, buffers, clock, another technology than the default, what other layers
+    run on."""
     return labels(Points.of([design]))[0].as_py()
 
 
@@ -26,7 +27,7 @@ def labels(points: Points) -> pa.Array:
     for names, text in (
         (("datapath", "array"), _array),
         (("activation_buffer", "weight_buffer", "output_buffer"), _buffers),
-        (("clock_mhz", "dram", "overrides"), _rest),
+        (("clock_mhz", "technology", "dram", "overrides"), _rest),
     ):
         found, which = points.distinct(*names)
         parts.append([text(*values) for values in found])
@@ -61,8 +62,9 @@ def _buffers(*buffers: Sram | None) -> str:
     return "/".join(f"{sram.kib:g}" for sram in buffers if sram is not None) + " KiB"
 
 
-def _rest(clock_mhz: float, dram: Dram, overrides: tuple[Override, ...]) -> str:
-    extra = "" if dram == Dram() else f", {dram.type} {dram.bandwidth_gb_s:g} GB/s"
+def _rest(clock_mhz: float, technology: str, dram: Dram, overrides: tuple[Override, ...]) -> str:
+    extra = "" if technology == Design.technology else f", {technology}"
+    extra += "" if dram == Dram() else f", {dram.type} {dram.bandwidth_gb_s:g} GB/s"
     return f"{clock_mhz:g} MHz{extra}" + "".join(f"; {each.layers}: {_override(each)}" for each in overrides)
 
 

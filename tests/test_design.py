@@ -4,6 +4,7 @@ import yaml
 from hwsim import Array, BitSerial, Design, Dram, HwsimError, Mac, Override, Sram
 from hwsim.datapaths import available
 from hwsim.errors import DesignError
+from hwsim.labels import label
 
 DESIGNS = [
     Design(),
@@ -30,6 +31,12 @@ def test_numbers_may_be_written_with_an_exponent(text, tmp_path):
 def test_equal_designs_hash_alike_however_written():
     assert Design.from_plain({"clock_mhz": 500, "array": {"rows": 16}}).hash == Design(clock_mhz=500.0).hash
     assert len({design.hash for design in DESIGNS}) == len(DESIGNS)
+
+
+def test_labels_tell_technologies_apart():
+    designs = [Design(technology=name) for name in ("nangate45", "sky130hd", "asap7")]
+    assert len({label(design) for design in designs}) == 3
+    assert "nangate45" not in label(Design())
 
 
 @pytest.mark.parametrize(
