@@ -111,8 +111,7 @@ def changes(values: list[int], bits: int) -> int:
 def test_requantizers_and_registers_change_as_in_the_rtl(datapath, array, shape, elaborated):
     job = matmul(*shape)
     seen = simulated(datapath, array, stimuli(datapath, array, job), elaborated)
-    cycles = ends.compute_cycles(datapath, job.w, array)
-    found = ends.results(datapath, job.x, job.w, job.quantizer, array, cycles)
+    found = ends.count(datapath, job.x, job.w, job.quantizer, array)
     rescaled = [a * b for a, b in zip(seen["biased"], seen["multiplier"], strict=True)]
     assert found["biased_toggles"] == changes(seen["biased"], datapath.result_bits)
     assert found["bias_toggles"] == changes(seen["bias"], ends.BIAS_BITS)
@@ -121,7 +120,6 @@ def test_requantizers_and_registers_change_as_in_the_rtl(datapath, array, shape,
     assert found["rescaled_magnitude_toggles"] == changes([abs(each) for each in rescaled], ends.RESCALED_BITS)
     if not array.weight_stationary:
         (registers,) = (part for part in datapath.components(array) if part.name == "operand_register")
-        found = ends.registers(datapath, job.x, job.w, array, cycles)
         assert min(found["hold_set_bits"], found["hold_unset_bits"]) >= 0
         assert (
             found["hold_set_bits"] + found["hold_unset_bits"]

@@ -15,23 +15,36 @@ BIAS_BITS = 32
 MULTIPLIER_BITS = 31
 RESCALED_BITS = 63
 MANY = 1024
-"""Rows of activations beside which loading weights is short."""
+"""Rows of activations after which an array computes steadily."""
 
 
-def registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array, cycles: int) -> dict[str, int]:
-    """Of registers that hold a step for the rows and columns of the array; weight-stationary: for the rows alone.
+def count(datapath: ArrayDatapath, x: np.ndarray, w: Operand, quantizer: Quantizer, array: Array) -> dict[str, int]:
+    """Toggles by feature of operand registers and requantizers."""
+    if array.weight_stationary:
+        pauses = _stationary_pauses(datapath, w, array)
+        return _streamed(datapath, x, w, array) | _results(datapath, x, w, quantizer, pauses)
+    cycles, passes = _compute_cycles(datapath, w, array), -(-w.n // array.cols)
+    pauses = [(array.tile_rows, cycles > array.tile_rows * passes)] * w.n
+    return _registers(datapath, x, w, array, cycles) | _results(datapath, x, w, quantizer, pauses)
 
-    ``cycles`` are `compute_cycles`. What makes bits hold is told apart by what the bits are on average.
+
+def _streamed(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array) -> dict[str, int]:
+    """Of registers that hold a step for the rows of a weight-stationary array."""
+    streamed, *_ = stationary(datapath, x, w.rows(0, 1), array)
+    return {
+        "activation_register_toggles": toggles(streamed, datapath.operand_bits[0]) * -(-w.n // array.cols),
+        "weight_register_toggles": 0,
+        "hold_set_bits": 0,
+        "hold_unset_bits": 0,
+    }
+
+
+def _registers(datapath: ArrayDatapath, x: np.ndarray, w: Operand, array: Array, cycles: int) -> dict[str, int]:
+    """Of registers that hold a step for the rows and columns of the array.
+
+    ``cycles`` are `_compute_cycles`. What makes bits hold is told apart by what the bits are on average.
     """
     passes = -(-w.n // array.cols)
-    if array.weight_stationary:
-        streamed, *_ = stationary(datapath, x, w.rows(0, 1), array)
-        return {
-            "activation_register_toggles": toggles(streamed, datapath.operand_bits[0]) * passes,
-            "weight_register_toggles": 0,
-            "hold_set_bits": 0,
-            "hold_unset_bits": 0,
-        }
     index, _ = steps(w.k, w.group_size, datapath.lanes)
     activation_bits, weight_bits = datapath.operand_bits
     rows = np.moveaxis(np.pad(datapath.encode(x).astype(np.int64), ((0, 0), (0, 1)))[:, index], 0, 1)
@@ -65,29 +78,29 @@ def register_bits(datapath: ArrayDatapath, array: Array) -> int:
     return int(registers.parameters["register_bits"])
 
 
-def compute_cycles(datapath: ArrayDatapath, w: Operand, array: Array) -> int:
-    """Cycles in which an output-stationary array computes a row of tiles, a weight-stationary one a row of all slices:
-    what one more row adds where nothing else takes longer, neither draining nor loading."""
-    stationary = array.weight_stationary
-    line = dataclasses.replace(array, accumulator_rows=2 * MANY) if stationary else dataclasses.replace(array, rows=1)
+def _compute_cycles(datapath: ArrayDatapath, w: Operand, array: Array) -> int:
+    """Cycles in which an output-stationary array computes a row of tiles: what one more row adds where draining does
+    not take longer."""
+    line = dataclasses.replace(array, rows=1)
     stats, params = datapath.stats(w, line).values, datapath.params(line)
     shapes = (np.array([m, w.n, w.k, w.group_size, 0], np.int64) for m in (MANY, MANY + 1))
     fewer, more = (datapath.cycles(shape, stats, params) for shape in shapes)
     return int(more - fewer)
 
 
-def results(
-    datapath: ArrayDatapath, x: np.ndarray, w: Operand, quantizer: Quantizer, array: Array, cycles: int
+def _results(
+    datapath: ArrayDatapath, x: np.ndarray, w: Operand, quantizer: Quantizer, pauses: list[tuple[int, bool]]
 ) -> dict[str, int]:
     """Of requantizers, each of which takes the sums of one column tile by tile: biased, and multiplied.
 
     Where the next tile is not ready when a tile's rows have left, zeros follow them, with the tile's constants; and
-    after the last one. ``cycles`` are `compute_cycles`.
+    after the last one. ``pauses``: for each column of ``w`` how many results come in a row, and whether a pause is
+    after them.
     """
     sums = datapath.layer_sums(x, w, quantizer.sum_shift).astype(np.int64).T
     bias, multiplier = (each.astype(np.int64) for each in (quantizer.bias, quantizer.multiplier))
     taken = []
-    for n, (rows, waits) in enumerate(_pauses(datapath, w, array, cycles)):
+    for n, (rows, waits) in enumerate(pauses):
         tiles = [np.pad(sums[n, at : at + rows], (0, int(waits))) for at in range(0, len(x), rows)]
         taken.append(np.concatenate(tiles))
     if not waits:
@@ -105,16 +118,11 @@ def results(
     }
 
 
-def _pauses(datapath: ArrayDatapath, w: Operand, array: Array, cycles: int) -> list[tuple[int, bool]]:
-    """For each column of ``w`` how many results come in a row, and whether there is a pause after them.
-
-    Weight-stationary columns deliver with the steps of their last slice.
-    """
-    tiles = [w.rows(n, min(n + array.cols, w.n)) for n in range(0, w.n, array.cols)]
-    if not array.weight_stationary:
-        return [(array.tile_rows, cycles > array.tile_rows * len(tiles))] * w.n
+def _stationary_pauses(datapath: ArrayDatapath, w: Operand, array: Array) -> list[tuple[int, bool]]:
+    """``pauses`` of weight-stationary columns, which deliver with the steps of their last slice."""
     found: list[tuple[int, bool]] = []
-    for tile in tiles:
+    for n in range(0, w.n, array.cols):
+        tile = w.rows(n, min(n + array.cols, w.n))
         stats = datapath.stats(tile, array).values
         slow, several = stats[weight_stationary.LAST_CYCLES] > 1, stats[weight_stationary.SLICES] > 1
         found += [(1, True) if slow else (array.tile_rows, bool(several))] * tile.n

@@ -8,15 +8,14 @@ from hwsim.array_datapath import ArrayDatapath
 from hwsim.datapath import Array, Datapath, Operand
 from hwsim.layer_sample import COLUMNS, ROWS
 from hwsim.requantization import Quantizer
-from hwsim.switching.ends import compute_cycles, register_bits, registers, results
+from hwsim.switching import ends
 
 
 def totals(datapath: Datapath, array: Array, x: np.ndarray, w: Operand, quantizer: Quantizer) -> Mapping[str, int]:
     """Bits that change, by feature, while all columns of ``w`` meet rows of activations int[M, K]."""
     found = dict(datapath.toggles(x, w, array))
     if isinstance(datapath, ArrayDatapath):
-        cycles = compute_cycles(datapath, w, array)
-        found |= results(datapath, x, w, quantizer, array, cycles) | registers(datapath, x, w, array, cycles)
+        found |= ends.count(datapath, x, w, quantizer, array)
     return found
 
 
@@ -63,7 +62,7 @@ def on_array(
     if not array.weight_stationary:
         more["activation_register_toggles"] = _filled(whole[0], array.rows) / _filled(sample[0], small.rows)
     if isinstance(datapath, ArrayDatapath):
-        larger = register_bits(datapath, array) / register_bits(datapath, small)
+        larger = ends.register_bits(datapath, array) / ends.register_bits(datapath, small)
         more |= {"hold_set_bits": larger, "hold_unset_bits": larger}
     factors = [[more.get(name, 1.0) for name in event.features] for event in datapath.EVENTS]
     result = found.copy()

@@ -19,12 +19,13 @@ def count(datapath: "LutProducts", x: np.ndarray, w: Operand, array: Array) -> d
     tables = datapath.products(w)
     values = tables[:, :, 1]  # of activation 1: what codes stand for
     products = at.x * values[at.tile[:, None], at.group[:, None], at.w][:, None]
+    shared = tables[:: datapath.sharing(array)]
     last = np.ones(len(at.w), bool)
     return {
         "product_toggles": toggles(products, datapath.product_bits),
         "code_toggles": toggles(at.w, datapath.weight_bits) * len(x),
-        **_chosen(datapath, tables[:: datapath.sharing(array)], at, w.groups),
-        **_loaded(datapath, tables[:: datapath.sharing(array)], -(-len(x) // array.rows)),
+        **_chosen(datapath, shared, at, w.groups),
+        **_loaded(datapath, shared, -(-len(x) // array.rows)),
         **accumulated(datapath, products.sum(axis=2), last, at, w),
     }
 
